@@ -1,0 +1,1 @@
+"""Accuracy and cost, measured: each module is one `anyecg bench NAME`."""

@@ -1,0 +1,1 @@
+"""The gateway, MQTT and its payloads."""

@@ -1,0 +1,144 @@
+"""Every threshold of the runtime: default, unit and source. A TOML file may change any of them."""
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySettings:
+    """Cut-offs of the three quality states; see edge.clean.quality for what the states mean."""
+
+    flat_mv: float = 0.010  # peak-to-peak in 1 s; two 5 µV steps, below the noise of any worn electrode
+    lead_off_s: float = 3.0  # flat for so long means no contact; shorter is "flat"
+    rail_share: float = 0.05  # share of a second held at its own extreme value: the converter is saturated
+    rail_mv: float = 1.0  # only extremes this far from the window's median can be a rail
+    artefact_mv: float = 8.0  # peak-to-peak after 0.5 Hz high-pass in 1 s; the largest QRS are about 5 mV
+    noise_usable_mv: float = 0.060  # RMS above 40 Hz where P and T limits are lost (P waves are about 0.1 mV)
+    noise_unusable_mv: float = 0.250  # RMS above 40 Hz where small QRS are lost
+    noise_qrs_ratio: float = 0.60  # RMS above 40 Hz over RMS of 5-30 Hz: white noise gives 1.3 to 2 at 250-360 Hz
+    min_fs_hz: float = 80.0  # the detector's 5-30 Hz band and a noise band above 35 Hz must exist
+
+
+@dataclass(frozen=True, slots=True)
+class BeatSettings:
+    """How the beat detector is windowed; scored in bench/results/mitdb_beats.json."""
+
+    window_s: float = 10.0  # beats are decided for so much at a time; with `ahead_s` the largest live delay
+    before_s: float = 20.0  # context before, in which the detector's thresholds settle
+    ahead_s: float = 2.0  # context after: one longest ordinary RR interval
+    min_run_s: float = 2.0  # the detector learns its thresholds in two seconds; shorter runs are not searched
+    refractory_s: float = 0.25  # 240 bpm; nearer detections on both sides of a window edge are one beat
+
+
+@dataclass(frozen=True, slots=True)
+class RhythmSettings:
+    """Definitions behind the facts; printed with every report."""
+
+    rate_beats: int = 8  # minimum, maximum and current rate are means over so many RR intervals (ISHNE-HRS 2017)
+    tachycardia_bpm: float = 100.0  # above; ISHNE-HRS 2017
+    bradycardia_bpm: float = 50.0  # below; clinical practice 40-50, consumer guides 60
+    episode_min_s: float = 15.0  # a faster or slower stretch counts from here on
+    pauses_s: tuple[float, ...] = (2.0, 2.5, 3.0)  # ambulatory ECG practice: three columns
+    early_fraction: float = 0.80  # RR below this share of the local median: the beat came early
+    local_beats: int = 11  # beats of the local median
+    irregular_share: float = 0.20  # share of early or late intervals above which single beats cannot be called early
+    regular_share: float = 0.05  # share below which the beat is called regular
+    min_rate_intervals: int = 8  # fewer valid RR intervals give no rate
+    min_nn: int = 60  # fewer NN intervals give no variability (Task Force 1996: short-term is 5 min; a minute at least)
+    min_nn_share: float = 0.50  # below, what is left is a selection and not the heart's variability
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How the durable recording is written and kept."""
+
+    commit_s: float = 0.5  # signal handed over is on disk after at most so much more signal
+    block_s: float = 60.0  # small commits are packed into blocks of this length
+    max_age_days: float = 30.0  # retention by age; 0 keeps everything
+    max_gb: float = 20.0  # retention by size of the whole folder; 0 keeps everything
+    synchronous: str = "FULL"  # SQLite: survives power cuts; "NORMAL" spares an SD card and may lose seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """How frames become a recording."""
+
+    reorder_frames: int = 8  # so many frames are held back to put a late one in its place
+    frame_queue: int = 256  # frames waiting for the store; beyond it frames are dropped and counted
+    state_every_s: float = 5.0  # live state is published at most so often (Home Assistant's recorder)
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    """How questions are answered."""
+
+    max_question_chars: int = 1000  # longer questions are declined, not cut
+    plan_confidence: float = 0.30  # below, the question counts as not understood
+    model_start_s: float = 20.0  # longest wait for the language model to load
+    model_answer_s: float = 3.0  # then the plain sentence is used
+    max_words_tokens: int = 96  # longest reworded answer
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings together."""
+
+    quality: QualitySettings = field(default_factory=QualitySettings)
+    beats: BeatSettings = field(default_factory=BeatSettings)
+    rhythm: RhythmSettings = field(default_factory=RhythmSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    link: LinkSettings = field(default_factory=LinkSettings)
+    ask: AskSettings = field(default_factory=AskSettings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain nested values, for reports."""
+        return dataclasses.asdict(self)
+
+
+def from_tables(tables: dict[str, Any]) -> Settings:
+    """Settings from parsed TOML tables; an unknown name is a UsageError that lists the known ones."""
+    parts: dict[str, Any] = {}
+    for section in dataclasses.fields(Settings):
+        default = getattr(Settings(), section.name)
+        given = tables.pop(section.name, {})
+        known = {f.name for f in dataclasses.fields(default)}
+        unknown = set(given) - known
+        if unknown:
+            raise UsageError(f"Unknown setting {section.name}.{min(unknown)}", f"Known: {', '.join(sorted(known))}")
+        for name, value in given.items():
+            wanted = type(getattr(default, name))
+            if wanted is tuple and isinstance(value, list):
+                given[name] = tuple(value)
+            elif wanted is float and type(value) is int:
+                given[name] = float(value)
+            elif type(value) is not wanted:
+                raise UsageError(f"Setting {section.name}.{name} must be {wanted.__name__}, not {value!r}")
+        parts[section.name] = dataclasses.replace(default, **given)
+    if tables:
+        raise UsageError(f"Unknown section [{min(tables)}]", f"Known: {', '.join(f.name for f in dataclasses.fields(Settings))}")
+    return Settings(**parts)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; UsageError names the line that does not parse."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read settings {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"Settings {path} are not TOML: {error}") from error
+
+
+def home() -> Path:
+    """Folder of recordings and caches: $ANYECG_HOME, else the user's data folder."""
+    given = os.environ.get("ANYECG_HOME")
+    if given:
+        return Path(given)
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "anyecg"

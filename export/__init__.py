@@ -1,0 +1,1 @@
+"""Checkpoints to bundles: what the runtime loads is written here, with hashes and licence."""
