@@ -1,0 +1,184 @@
+"""Quality of one lead, second by second: three states, each with its reasons.
+
+* good      beats and, later, waves can be measured
+* usable    beats can be found; small waves may be buried
+* unusable  nothing is measured in this second, and no interval is taken across it
+
+The cut-offs live in `edge.settings.QualitySettings`; how the states fall on recordings that people marked as
+noisy is kept in bench/results/quality.json.
+"""
+
+from enum import IntEnum, IntFlag
+from functools import lru_cache
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from edge.settings import QualitySettings
+
+FloatArray = NDArray[np.float64]
+ByteArray = NDArray[np.uint8]
+
+KURTOSIS_SECONDS = 5  # long enough to hold a beat at 15 bpm's neighbours and short enough for a burst of noise
+
+
+class State(IntEnum):
+    """What can be measured in a second."""
+
+    GOOD = 0
+    USABLE = 1
+    UNUSABLE = 2
+
+
+class Reason(IntFlag):
+    """Why a second is not good."""
+
+    NO_SAMPLES = 1
+    LEAD_OFF = 2
+    FLAT = 4
+    SATURATED = 8
+    ARTEFACT = 16
+    NOISY = 32
+    NO_QRS = 64
+    LOW_RATE = 128
+
+
+REASON_TEXT = {
+    Reason.NO_SAMPLES: "no samples",
+    Reason.LEAD_OFF: "lead off",
+    Reason.FLAT: "flat signal",
+    Reason.SATURATED: "saturated",
+    Reason.ARTEFACT: "movement artefact",
+    Reason.NOISY: "noisy",
+    Reason.NO_QRS: "no distinct beats",
+    Reason.LOW_RATE: "sampling rate too low",
+}
+
+
+def describe(reasons: int) -> str:
+    """The reasons of a second, or of several joined by `|`, in words."""
+    return ", ".join(text for flag, text in REASON_TEXT.items() if reasons & flag)
+
+
+def assess(
+    signal_mv: FloatArray, fs_hz: float, second_starts: NDArray[np.int64], settings: QualitySettings
+) -> tuple[ByteArray, ByteArray]:
+    """State and reasons of the seconds that begin at `second_starts` (indices into `signal_mv`).
+
+    `signal_mv` has shape (n_samples,), NaN where nothing was recorded. Band features are taken from the whole
+    stretch, so seconds near its ends are judged with less context. Returns two uint8 arrays, one entry a second.
+    """
+    n_seconds = len(second_starts)
+    reasons = np.zeros(n_seconds, np.uint8)
+    if fs_hz < settings.min_fs_hz:
+        return np.full(n_seconds, State.UNUSABLE, np.uint8), np.full(n_seconds, Reason.LOW_RATE, np.uint8)
+
+    stops = np.minimum(np.append(second_starts[1:], second_starts[-1] + round(fs_hz)), len(signal_mv))
+    whole = np.flatnonzero(stops > second_starts)
+    _mark(reasons, stops <= second_starts, Reason.NO_SAMPLES)
+    rows = _rows(signal_mv, second_starts[whole], stops[whole])
+    missing = np.isnan(rows).any(axis=1)
+    _mark(reasons, whole[missing], Reason.NO_SAMPLES)
+    whole, rows = whole[~missing], rows[~missing]
+    if len(whole) == 0:
+        return _states(reasons, np.zeros(n_seconds, bool)), reasons
+
+    high, low = rows.max(axis=1), rows.min(axis=1)
+    spread = high - low
+    _mark(reasons, whole[spread < settings.flat_mv], Reason.FLAT)
+    _mark(reasons, _long_runs(reasons & Reason.FLAT > 0, settings.lead_off_s), Reason.LEAD_OFF)
+    middle = np.median(rows, axis=1)
+    at_top = (rows >= high[:, None]).mean(axis=1) * (high - middle > settings.rail_mv)
+    at_bottom = (rows <= low[:, None]).mean(axis=1) * (middle - low > settings.rail_mv)
+    _mark(reasons, whole[np.maximum(at_top, at_bottom) >= settings.rail_share], Reason.SATURATED)
+    _mark(reasons, whole[spread > settings.artefact_mv], Reason.ARTEFACT)
+
+    noise_mv, qrs_mv, kurtosis = _band_features(signal_mv, fs_hz, second_starts, stops)
+    buried = (noise_mv > settings.noise_unusable_mv) | (
+        (noise_mv > settings.noise_usable_mv) & (noise_mv > settings.noise_qrs_ratio * qrs_mv)
+    )
+    _mark(reasons, buried, Reason.NOISY)
+    _mark(reasons, kurtosis < settings.min_kurtosis, Reason.NO_QRS)
+    hidden = (noise_mv > settings.noise_usable_mv) | (kurtosis < settings.good_kurtosis)
+    return _states(reasons, hidden), reasons
+
+
+def _states(reasons: ByteArray, hides_small_waves: NDArray[np.bool_]) -> ByteArray:
+    """Any reason makes a second unusable, noise that only hides small waves usable."""
+    states = np.where(hides_small_waves, State.USABLE, State.GOOD).astype(np.uint8)
+    states[reasons > 0] = State.UNUSABLE
+    return states
+
+
+def _mark(reasons: ByteArray, where: NDArray[np.bool_] | NDArray[np.int64], reason: Reason) -> None:
+    reasons[where] |= np.uint8(reason)
+
+
+def _rows(signal_mv: FloatArray, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> FloatArray:
+    """Seconds as rows of equal length; a short last second repeats its own last sample."""
+    if len(starts) == 0:
+        return np.empty((0, 1))
+    width = int((stops - starts).max())
+    return signal_mv[np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)]
+
+
+def _long_runs(flags: NDArray[np.bool_], at_least: float) -> NDArray[np.bool_]:
+    """The flags that belong to runs of at least so many."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.view(np.int8), [0]))))
+    kept = np.zeros(len(flags), bool)
+    for a, b in zip(edges[::2], edges[1::2], strict=True):
+        kept[a:b] = b - a >= at_least
+    return kept
+
+
+def _band_features(
+    signal_mv: FloatArray, fs_hz: float, starts: NDArray[np.int64], stops: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Noise above the ECG's band, strength in the QRS band (mV, RMS-like) and the QRS band's kurtosis.
+
+    Noise is 1.48 times the median of the absolute value, which the QRS, a tenth of the time, hardly moves.
+    Kurtosis of some seconds around: beats that stand out of a quiet line give 5 to 30, noise gives 3, a sine 1.5.
+    """
+    n_seconds = len(starts)
+    noise_mv, qrs_mv, kurtosis = np.zeros(n_seconds), np.zeros(n_seconds), np.full(n_seconds, np.inf)
+    sums = np.zeros((3, n_seconds))  # samples, squares, fourth powers of the QRS band
+    noise_filter, qrs_filter = _filters(fs_hz)
+    for a, b in finite_runs(signal_mv):
+        inside = np.flatnonzero((starts >= a) & (stops <= b) & (stops > starts))
+        if len(inside) == 0 or b - a < fs_hz / 2:
+            continue
+        run = signal_mv[a:b]
+        noise = np.abs(scipy.signal.sosfiltfilt(noise_filter, run))
+        noise_mv[inside] = 1.48 * np.median(_rows(noise, starts[inside] - a, stops[inside] - a), axis=1)
+        squares = np.square(scipy.signal.sosfiltfilt(qrs_filter, run))
+        square_rows = _rows(squares, starts[inside] - a, stops[inside] - a)
+        sums[0, inside] = square_rows.shape[1]
+        sums[1, inside] = square_rows.sum(axis=1)
+        sums[2, inside] = np.square(square_rows).sum(axis=1)
+        qrs_mv[inside] = np.sqrt(square_rows.mean(axis=1))
+    around = np.ones(KURTOSIS_SECONDS)
+    if n_seconds >= KURTOSIS_SECONDS:
+        count, second, fourth = (np.convolve(row, around, mode="same") for row in sums)
+    else:
+        count, second, fourth = (np.full(n_seconds, row.sum()) for row in sums)
+    enough = (count > 2 * fs_hz) & (second > 0)
+    kurtosis[enough] = fourth[enough] * count[enough] / second[enough] ** 2
+    return noise_mv, qrs_mv, kurtosis
+
+
+def finite_runs(signal_mv: NDArray[np.floating]) -> list[tuple[int, int]]:
+    """Stretches [a, b) without NaN."""
+    finite = np.isfinite(signal_mv)
+    if finite.all():
+        return [(0, len(signal_mv))] if len(signal_mv) else []
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], finite.view(np.int8), [0]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+@lru_cache(maxsize=8)
+def _filters(fs_hz: float) -> tuple[FloatArray, FloatArray]:
+    """Second-order sections of the noise band (above 40 Hz or 80 % of Nyquist) and of the QRS band."""
+    noise = scipy.signal.butter(2, min(40.0, 0.4 * fs_hz), "highpass", fs=fs_hz, output="sos")
+    qrs = scipy.signal.butter(2, (5.0, 30.0), "bandpass", fs=fs_hz, output="sos")
+    return noise, qrs

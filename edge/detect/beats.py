@@ -1,0 +1,52 @@
+"""QRS positions in one lead, window by window."""
+
+import numpy as np
+import sleepecg
+from numpy.typing import NDArray
+
+from edge.clean.quality import State, finite_runs
+from edge.settings import BeatSettings
+from edge.types import Samples
+
+
+def find_beats(
+    signal_mv: NDArray[np.float64],
+    fs_hz: float,
+    second_starts: Samples,
+    states: NDArray[np.uint8],
+    settings: BeatSettings,
+) -> Samples:
+    """QRS positions (indices into `signal_mv`) in the seconds that are not unusable.
+
+    `signal_mv` has shape (n_samples,) in mV, NaN where nothing was recorded; second k begins at
+    `second_starts[k]` and has `states[k]`. Uses sleepecg's derivative detector (Pan & Tompkins 1985, modified).
+
+    Differs from running it on a whole recording: it sees at most the context and one window, so its search-back
+    is bounded on any input and no threshold outlives half a minute; unusable seconds are cut out instead of
+    searched; what is left is searched stretch by stretch.
+    """
+    searchable = signal_mv.copy()
+    stops = np.append(second_starts[1:], len(signal_mv))
+    for a, b in zip(second_starts[states == State.UNUSABLE], stops[states == State.UNUSABLE], strict=True):
+        searchable[a:b] = np.nan
+    found: list[Samples] = []
+    for a, b in finite_runs(searchable):
+        run = searchable[a:b]
+        # sleepecg refuses a constant signal; the bound is far below one converter step
+        if b - a >= settings.min_run_s * fs_hz and np.ptp(run) > 1e-6:
+            found.append(np.asarray(sleepecg.detect_heartbeats(run, fs_hz), np.int64) + a)
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def join_beats(last: int, found: Samples, first_allowed: int, stop: int, refractory: int) -> list[int]:
+    """The beats of `found` in [first_allowed, stop) that are none of those already reported up to `last`.
+
+    Two neighbouring windows may place the beat at their common edge some samples apart: nearer than `refractory`
+    samples to the last reported beat is the same beat.
+    """
+    joined: list[int] = []
+    for sample in found[(found >= first_allowed) & (found < stop)].tolist():
+        if sample - last > refractory:
+            joined.append(sample)
+            last = sample
+    return joined
