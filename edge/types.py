@@ -186,7 +186,7 @@ def pieces(recording: Recording, start: int = 0, stop: int | None = None, step_s
 
 def split_at_gaps(signal_mv: SignalMv, start: int, cause_at: "CauseAt") -> Iterator[Piece]:
     """Split dense samples where every lead is NaN into windows and gaps."""
-    absent = np.isnan(signal_mv).all(axis=1)
+    absent: NDArray[np.bool_] = np.all(np.isnan(signal_mv), axis=1)
     edges = np.flatnonzero(np.diff(absent)) + 1
     for a, b in zip([0, *edges.tolist()], [*edges.tolist(), len(absent)], strict=True):
         if a == b:

@@ -10,6 +10,7 @@ noisy is kept in bench/results/quality.json.
 
 from enum import IntEnum, IntFlag
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.signal
@@ -95,6 +96,11 @@ def assess(
     _mark(reasons, whole[spread > settings.artefact_mv], Reason.ARTEFACT)
 
     noise_mv, qrs_mv, kurtosis = _band_features(signal_mv, fs_hz, second_starts, stops)
+    net = np.zeros(n_seconds)
+    fifth = max(1, rows.shape[1] // 5)
+    net[whole] = np.abs(rows[:, -fifth:].mean(axis=1) - rows[:, :fifth].mean(axis=1))
+    # Beats cannot be seen while an amplifier recovers: without this its smooth slope would pass for a pause.
+    _mark(reasons, (net > settings.drift_mv) & (qrs_mv < settings.drift_quiet_mv), Reason.ARTEFACT)
     buried = (noise_mv > settings.noise_unusable_mv) | (
         (noise_mv > settings.noise_usable_mv) & (noise_mv > settings.noise_qrs_ratio * qrs_mv)
     )
@@ -120,7 +126,8 @@ def _rows(signal_mv: FloatArray, starts: NDArray[np.int64], stops: NDArray[np.in
     if len(starts) == 0:
         return np.empty((0, 1))
     width = int((stops - starts).max())
-    return signal_mv[np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)]
+    rows: FloatArray = signal_mv[np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)]
+    return rows
 
 
 def _long_runs(flags: NDArray[np.bool_], at_least: float) -> NDArray[np.bool_]:
@@ -167,7 +174,7 @@ def _band_features(
     return noise_mv, qrs_mv, kurtosis
 
 
-def finite_runs(signal_mv: NDArray[np.floating]) -> list[tuple[int, int]]:
+def finite_runs(signal_mv: NDArray[np.floating[Any]]) -> list[tuple[int, int]]:
     """Stretches [a, b) without NaN."""
     finite = np.isfinite(signal_mv)
     if finite.all():

@@ -1,8 +1,8 @@
 """QRS positions in one lead, window by window."""
 
 import numpy as np
-import sleepecg
 from numpy.typing import NDArray
+from sleepecg import detect_heartbeats
 
 from edge.clean.quality import State, finite_runs
 from edge.settings import BeatSettings
@@ -34,7 +34,7 @@ def find_beats(
         run = searchable[a:b]
         # sleepecg refuses a constant signal; the bound is far below one converter step
         if b - a >= settings.min_run_s * fs_hz and np.ptp(run) > 1e-6:
-            found.append(np.asarray(sleepecg.detect_heartbeats(run, fs_hz), np.int64) + a)
+            found.append(np.asarray(detect_heartbeats(run, fs_hz), np.int64) + a)
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 

@@ -42,7 +42,7 @@ def intervals_of(annotations: Annotations, start_s: float, end_s: float, setting
     """RR intervals of a span; an interval counts only when both its beats lie inside."""
     beats, fs_hz = beats_between(annotations, start_s, end_s), annotations.fs_hz
     from_beat, to_beat = beats[:-1], beats[1:]
-    rr_ms = (to_beat - from_beat) * (1000.0 / fs_hz)
+    rr_ms = np.asarray((to_beat - from_beat) * (1000.0 / fs_hz), np.float64)
     valid = _untouched(annotations, from_beat, to_beat)
     median_ms = _local_median(rr_ms, valid, settings.local_beats)
     early = valid & (rr_ms < settings.early_fraction * median_ms)
