@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from edge.errors import InputUnreadable, StorageError, StorageFull
 from edge.pipeline import Decided
 from edge.recording import codec
 from edge.settings import StoreSettings
-from edge.types import Annotations, Gap, Lead, LinkEvent, Piece, RecordingInfo, SignalMv, Window
+from edge.types import Annotations, Gap, Lead, LinkEvent, Piece, RecordingInfo, Samples, SignalMv
 
 SUFFIX = ".anyecg"
 SCHEMA_VERSION = 1
@@ -38,6 +39,7 @@ CREATE TABLE fact (id INTEGER PRIMARY KEY, name TEXT NOT NULL, start_s REAL NOT 
 CREATE TABLE anchor (sample INTEGER PRIMARY KEY, utc_s REAL NOT NULL);
 """
 
+Statement = tuple[str, tuple[object, ...]]
 UNLABELLED = "Q"  # WFDB: unclassifiable; this version finds beats and does not label them
 
 
@@ -70,10 +72,10 @@ class StoredRecording:
     @property
     def info(self) -> RecordingInfo:
         """What the recording is, as long as it is now."""
-        blocks, gaps, given = self._query(
-            "SELECT (SELECT max(start + n) FROM block), (SELECT max(stop) FROM gap), (SELECT value FROM meta WHERE key = 'n_samples')"
+        blocks, gaps = self._query(
+            "SELECT (SELECT max(start + n) FROM block), (SELECT max(stop) FROM gap)"
         )[0]
-        return replace(self._info, n_samples=max(blocks or 0, gaps or 0, int(given or 0)))
+        return replace(self._info, n_samples=max(blocks or 0, gaps or 0))
 
     def read_mv(self, start: int, stop: int) -> SignalMv:
         """Samples [start, stop), shape (n, n_leads); NaN where nothing was recorded."""
@@ -96,7 +98,7 @@ class StoredRecording:
 
     def annotations(self) -> Annotations:
         """Beats, quality and gaps found so far, as far as the analysis has come."""
-        beats = self._column("SELECT sample FROM beat ORDER BY sample", np.int64)
+        beats = self._column("SELECT sample FROM beat ORDER BY sample")
         done = self._query("SELECT value FROM meta WHERE key = 'analysed'")
         quality = self._query("SELECT state, reasons FROM quality ORDER BY second")
         table = np.array(quality, np.uint8).reshape(-1, 2)
@@ -133,8 +135,8 @@ class StoredRecording:
                 self._cache.popitem(last=False)
         return self._cache[key]
 
-    def _column(self, sql: str, dtype: type[np.int64]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-        return np.fromiter((row[0] for row in self._cursor(sql)), dtype)
+    def _column(self, sql: str) -> Samples:
+        return np.fromiter((row[0] for row in self._cursor(sql)), np.int64)
 
     def _cursor(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         try:
@@ -142,7 +144,7 @@ class StoredRecording:
         except sqlite3.Error as error:
             raise InputUnreadable(f"{self.path} cannot be read: {error}", "Restore it from a copy") from error
 
-    def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
             return self._cursor(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -159,8 +161,8 @@ class RecordingWriter:
         self._settings = settings or StoreSettings()
         self._waiting: list[SignalMv] = []
         self._waiting_n = 0
-        self._next = 0
-        self._packed_to = 0
+        self._written = 0  # blocks and gaps on disk end here
+        self._packed = 0  # large blocks end here
         self._block_n = max(1, round(self._settings.block_s * info.fs_hz))
         self._commit_n = max(1, round(self._settings.commit_s * info.fs_hz))
         try:
@@ -191,30 +193,44 @@ class RecordingWriter:
 
     def write(self, piece: Piece) -> None:
         """Take in a window or a gap; committed at the latest when `commit_s` of signal waits."""
-        if piece.start != self._next:
-            raise ValueError(f"piece starts at {piece.start}, expected {self._next}")
-        self._next = piece.stop
+        if piece.start != self.stop:
+            raise ValueError(f"piece starts at {piece.start}, expected {self.stop}")
         if isinstance(piece, Gap):
             self.commit()
             self._transact([("INSERT OR REPLACE INTO gap VALUES (?, ?, ?)", (piece.start, piece.stop, piece.cause))])
-            self._packed_to = piece.stop
+            self._written = self._packed = piece.stop
             return
         # A long hand-over is cut, so that no block outgrows what readers look back for.
         for a in range(0, len(piece.signal_mv), self._block_n):
-            part = piece.signal_mv[a : a + self._block_n]
-            self._waiting.append(part)
-            self._waiting_n += len(part)
+            self._waiting.append(piece.signal_mv[a : a + self._block_n])
+            self._waiting_n += len(self._waiting[-1])
             if self._waiting_n >= self._commit_n:
-                self._flush(piece.start + a + len(part))
+                self.commit()
+
+    @property
+    def stop(self) -> int:
+        """Index after the last sample handed over."""
+        return self._written + self._waiting_n
 
     def commit(self) -> None:
-        """Put everything handed over so far on disk."""
-        if self._waiting_n:
-            self._flush(self._packed_end())
+        """Put everything handed over so far on disk; pack the small blocks once they fill a large one."""
+        if not self._waiting_n:
+            return
+        signal_mv = np.concatenate(self._waiting)
+        stop = self.stop
+        full = stop - self._packed >= self._block_n
+        if full and self._written > self._packed:
+            self._transact(self._pack(signal_mv))
+        else:
+            self._transact([self._insert(k, self._written, signal_mv[:, k]) for k in range(signal_mv.shape[1])])
+        # Only now: after a full disk the samples still wait, and the call may be repeated.
+        self._waiting, self._waiting_n, self._written = [], 0, stop
+        if full:
+            self._packed = stop
 
     def add_decided(self, decided: list[Decided]) -> None:
         """Store what the analysis decided, in one transaction."""
-        rows: list[tuple[str, tuple[object, ...]]] = []
+        rows: list[Statement] = []
         for d in decided:
             rows += [("INSERT OR REPLACE INTO beat VALUES (?, ?)", (b, UNLABELLED)) for b in d.beats.tolist()]
             rows += [
@@ -243,43 +259,24 @@ class RecordingWriter:
         finally:
             self._db.close()
 
-    def _packed_end(self) -> int:
-        return self._waiting_start() + self._waiting_n
-
-    def _waiting_start(self) -> int:
-        rows = self._db.execute("SELECT max((SELECT ifnull(max(start + n), 0) FROM block), (SELECT ifnull(max(stop), 0) FROM gap))")
-        return int(rows.fetchone()[0])
-
-    def _flush(self, stop: int) -> None:
-        """Write the waiting samples, which end at `stop`, as one block per lead; pack when a block is full."""
-        signal_mv = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
-        start = stop - len(signal_mv)
-        statements = [self._insert(lead, start, signal_mv[:, lead]) for lead in range(signal_mv.shape[1])]
-        if stop - self._packed_to >= self._block_n and start > self._packed_to:
-            statements = self._pack(start, signal_mv)
-        self._transact(statements)
-        if len(statements) > signal_mv.shape[1]:
-            self._packed_to = stop
-        self._waiting, self._waiting_n = [], 0
-
-    def _pack(self, start: int, signal_mv: SignalMv) -> list[tuple[str, tuple[object, ...]]]:
-        """Statements that join the small blocks since `_packed_to` and the new samples into one block per lead."""
-        statements: list[tuple[str, tuple[object, ...]]] = []
+    def _pack(self, signal_mv: SignalMv) -> list[Statement]:
+        """Statements that join the small blocks since `_packed` and the new samples into one block per lead."""
+        statements: list[Statement] = []
         for index, lead in enumerate(self.info.leads):
             rows = self._db.execute(
-                "SELECT codec, data FROM block WHERE lead = ? AND start >= ? ORDER BY start", (index, self._packed_to)
+                "SELECT codec, data FROM block WHERE lead = ? AND start >= ? ORDER BY start", (index, self._packed)
             )
             parts = [codec.decode(kind, data, lead) for kind, data in rows]
             joined = np.concatenate([*parts, signal_mv[:, index]])
-            statements.append(("DELETE FROM block WHERE lead = ? AND start >= ?", (index, self._packed_to)))
-            statements.append(self._insert(index, start + len(signal_mv) - len(joined), joined))
+            statements.append(("DELETE FROM block WHERE lead = ? AND start >= ?", (index, self._packed)))
+            statements.append(self._insert(index, self._packed, joined))
         return statements
 
-    def _insert(self, lead: int, start: int, signal_mv: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> tuple[str, tuple[object, ...]]:
+    def _insert(self, lead: int, start: int, signal_mv: SignalMv) -> Statement:
         kind, data = codec.encode(np.ascontiguousarray(signal_mv), self.info.leads[lead])
         return "INSERT INTO block VALUES (?, ?, ?, ?, ?)", (lead, start, len(signal_mv), kind, data)
 
-    def _transact(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
+    def _transact(self, statements: list[Statement]) -> None:
         """All or nothing; StorageFull or StorageError leaves what was stored before intact."""
         try:
             self._db.execute("BEGIN IMMEDIATE")

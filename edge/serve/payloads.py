@@ -1,72 +1,72 @@
 """Every MQTT payload: how questions are read, how the others are built, and their JSON Schemas.
 
-`python -m edge.serve.payloads` writes docs/mqtt.md from this module; a test fails while the page is stale.
+`python -m edge.serve.payloads` writes them into docs/mqtt.md; a test fails while that page is stale.
 """
 
 import ast
 import dataclasses
 import inspect
+import itertools
 import json
 import re
 import secrets
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, TypeGuard, get_args, get_type_hints
 
+ROOT = "anyecg"  # first level of every topic
 MAX_QUESTION_BYTES = 64 * 1024  # far above any sentence; bounds what a stranger can make the gateway parse
-MAX_REPLY_TO_CHARS = 256  # brokers allow 65535; a real topic is a tenth of this
+MAX_REPLY_TO_CHARS = 256  # brokers allow 65535 bytes; real topics are a tenth of this
 MAX_OFFSET_CHARS = 64  # an ISO 8601 time with zone and microseconds has 32
-MAX_REASON_CHARS = 120  # keeps a state below 2 KiB whatever the reason; Home Assistant's limit is 16 KiB
-ROOT = "anyecg"
+MAX_REASON_CHARS = 120  # with it a state stays below 2 KiB; Home Assistant refuses attributes over 16 KiB
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NOT_IN_TOPICS = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def is_id(text: object) -> bool:
+def is_id(text: object) -> TypeGuard[str]:
     """Whether `text` may be one level of a topic: Home Assistant's alphabet, 1 to 64 characters."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
-def topic_problem(topic: object) -> str:
-    """Say why `topic` cannot be published to; empty when it can."""
-    if not isinstance(topic, str) or not topic:
-        return "the topic is empty or no text"
-    if any(c in "+#" or c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" for c in topic):
-        return "the topic holds a wildcard or a control character"
+def topic_problem(topic: str) -> str:
+    """Say why nothing can be published to `topic`; empty when it can."""
+    if not topic:
+        return "it is empty"
+    if _NOT_IN_TOPICS.search(topic):
+        return "it holds a wildcard or a control character"
     if len(topic.encode()) > 65_535:
-        return "the topic is longer than 65535 bytes"
+        return "it is longer than 65535 bytes"
     return ""
 
 
-def reply_problem(topic: object) -> str:
-    """Say why answers may not be sent to `topic`, which a stranger chose; empty when they may.
+def reply_problem(topic: str) -> str:
+    """Say why answers may not go to `topic`, which a stranger chose; empty when they may.
 
     Below anyecg/ only answer topics are allowed: an answer sent to `ask` would be asked again, for ever,
     and one sent to `status` would tell everybody something false.
     """
-    problem = topic_problem(topic)
-    if problem or not isinstance(topic, str):
+    if problem := topic_problem(topic):
         return problem
     if len(topic) > MAX_REPLY_TO_CHARS:
-        return f"the topic is longer than {MAX_REPLY_TO_CHARS} characters"
+        return f"it is longer than {MAX_REPLY_TO_CHARS} characters"
     if topic.startswith("$"):
         return "topics below $ belong to the broker"
     if topic.startswith(f"{ROOT}/") and topic.split("/")[3:4] != ["answer"]:
-        return f"below {ROOT}/ answers go to an answer topic only"
+        return f"below {ROOT}/ answers go to answer topics only"
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionIn:
-    """A question as it arrived; with a `problem` it gets an error payload for an answer."""
+    """A question as it arrived; one with a `problem` is answered by an error payload."""
 
     question: str
-    """The text, without surrounding white space; empty only together with a problem."""
+    """The text without surrounding white space; empty only together with a problem."""
     id: str
-    """The asker's own id, or a generated one where it gave none that can stand in a topic."""
+    """The asker's id, or a generated one where it gave none that can stand in a topic."""
     reply_to: str | None = None
-    """Topic for the answer beside `answer/<id>`, for clients without MQTT 5."""
+    """Topic for the answer instead of `answer/<id>`, for clients without MQTT 5."""
     start: str | None = None
     """Where to look from ("from"): ISO 8601, a clock time or an offset such as 90s; not parsed here."""
     end: str | None = None
@@ -76,53 +76,58 @@ class QuestionIn:
 
 
 def parse_question(payload: bytes) -> QuestionIn:
-    """Read a question: plain UTF-8 text, or a JSON object. Never raises; see `QuestionIn.problem`."""
+    """Read a question: plain UTF-8 text or a JSON object. Never raises; see `QuestionIn.problem`."""
     if len(payload) > MAX_QUESTION_BYTES:
         return _bad(f"The question is larger than {MAX_QUESTION_BYTES // 1024} KiB.")
     try:
-        text = payload.decode("utf-8").strip()
+        text = payload.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         return _bad("The question is not UTF-8 text.")
     if not text.startswith("{"):
         return QuestionIn(text, _new_id()) if text else _bad("The question is empty.")
     try:
-        given = json.loads(text)
-        text.encode("ascii") if "\\u" not in text else json.dumps(given, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        pass
+        return _from_object(json.loads(text))
     except RecursionError:
-        return _bad("The JSON is nested too deeply.")
+        return _bad("The question is JSON nested too deeply.")
     except ValueError:
         return _bad("The question starts with { but is not JSON.")
-    return _from_object(given)
 
 
 def _from_object(given: dict[str, Any]) -> QuestionIn:
-    """Check each member; what is usable is kept even beside a problem, so that the asker can be told."""
+    """Check each member; what is usable is kept beside a problem, so that the asker can be told of it."""
     problem = ""
-    reply_to = given.get("reply_to")
-    if reply_to is not None and (why := reply_problem(reply_to)):
-        problem, reply_to = f"reply_to cannot be used: {why}.", None
-    offsets: dict[str, str | None] = {}
-    for name in ("from", "to"):
-        offset = given.get(name)
-        if offset is not None and not (isinstance(offset, str) and len(offset) <= MAX_OFFSET_CHARS):
-            problem, offset = f'"{name}" is not a text of at most {MAX_OFFSET_CHARS} characters.', None
-        offsets[name] = offset
+    texts: dict[str, str | None] = {}
+    for name, limit in (
+        ("from", MAX_OFFSET_CHARS),
+        ("to", MAX_OFFSET_CHARS),
+        ("reply_to", MAX_REPLY_TO_CHARS),
+    ):
+        value = given.get(name)
+        if value is not None and not (_is_text(value) and len(value) <= limit):
+            problem, value = f'"{name}" must be a text of at most {limit} characters.', None
+        texts[name] = value
+    if (reply_to := texts["reply_to"]) is not None and (why := reply_problem(reply_to)):
+        problem, texts["reply_to"] = f'"reply_to" cannot be used: {why}.', None
     question = given.get("question")
-    if not isinstance(question, str) or not question.strip():
-        problem, question = 'The JSON has no text under "question".', ""
+    question = question.strip() if _is_text(question) else ""
+    if not question:
+        problem = 'The JSON has no text under "question".'
     elif str(given.get("schema", "")).startswith(f"{ROOT}."):
-        problem = "This is one of the gateway's own messages, not a question."
-    asked_id = given.get("id")
+        problem = "This is one of the gateway's own messages and no question."
+    asked = given.get("id")
     return QuestionIn(
-        question=question.strip(),
-        id=str(asked_id) if is_id(asked_id) else _new_id(),
-        reply_to=reply_to,
-        start=offsets["from"],
-        end=offsets["to"],
-        problem=problem,
+        question,
+        asked if is_id(asked) else _new_id(),
+        texts["reply_to"],
+        texts["from"],
+        texts["to"],
+        problem,
     )
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """JSON can spell half a surrogate pair, which no UTF-8 can carry back."""
+    return isinstance(value, str) and re.search(r"[\ud800-\udfff]", value) is None
 
 
 def _bad(problem: str) -> QuestionIn:
@@ -131,3 +136,278 @@ def _bad(problem: str) -> QuestionIn:
 
 def _new_id() -> str:
     return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What the gateway publishes: one JSON object that begins with the name of its schema."""
+
+    SCHEMA: ClassVar[str]
+
+    def to_json(self) -> str:
+        """One line of JSON. NaN is a ValueError: most readers would drop the whole message."""
+        members = {"schema": self.SCHEMA, **dataclasses.asdict(self)}
+        return json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Payload):
+    """Whether a gateway serves a device; retained, and what the broker says when the gateway is lost."""
+
+    SCHEMA = "anyecg.status/1"
+    online: bool
+    """False after a clean stop and, as the last will, after a lost connection."""
+    version: str = ""
+    """Version of anyecg on the gateway."""
+    recording: str | None = None
+    """Id of the recording being made; null while none is."""
+    since: str | None = None
+    """When the gateway began to serve; ISO 8601 with time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class State(Payload):
+    """The live state of a recording; retained, at most every few seconds, below 2 KiB."""
+
+    SCHEMA = "anyecg.state/1"
+    time: str
+    """When this was measured; ISO 8601 with time zone."""
+    recording: str | None
+    """Id of the recording; null while none is being made."""
+    rate_bpm: float | None
+    """Current heart rate in beats per minute; null where it cannot be measured."""
+    rate_reason: str
+    """Why there is no rate; empty when there is one. Cut after 120 characters."""
+    quality: Literal["good", "usable", "unusable"]
+    """Signal quality of the latest second."""
+    beats: int
+    """Beats found since the start of the recording."""
+    analysable_fraction: float
+    """Share of the recorded time in which beats could be found at all, 0 to 1."""
+    recorded_s: float
+    """Length of the recording in seconds, gaps included."""
+    gaps: int
+    """Stretches without any sample."""
+    duplicates: int
+    """Frames that arrived twice; the second one was left out."""
+    late: int
+    """Frames that arrived too late to be put in their place."""
+    dropped_frames: int
+    """Frames lost on the gateway because its storage could not keep up."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate_reason", self.rate_reason[:MAX_REASON_CHARS])
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Payload):
+    """Something that happened at a place in the recording; not retained."""
+
+    SCHEMA = "anyecg.event/1"
+    time: str
+    """When it was noticed; ISO 8601 with time zone."""
+    kind: str
+    """What happened, in one word: connected, gap, duplicate, late, clock, ended, storage …"""
+    detail: str = ""
+    """The same in a few words for people."""
+    start_s: float | None = None
+    """Where it begins, in seconds from the start of the recording; null where it has no place there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply(Payload):
+    """The answer to a question that could not be read; sent where its answer would have gone."""
+
+    SCHEMA = "anyecg.error/1"
+    id: str
+    """Id of the question, or a generated one where it had none."""
+    problem: str
+    """What is wrong, in one sentence."""
+    advice: str = ""
+    """What to do about it; may be empty."""
+
+
+_JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+_FRACTION = {"minimum": 0, "maximum": 1}
+_NOT_NEGATIVE = {"minimum": 0}
+_LIMITS: dict[str, dict[str, Any]] = {
+    "time": {"format": "date-time"},
+    "since": {"format": "date-time"},
+    "rate_reason": {"maxLength": MAX_REASON_CHARS},
+    "analysable_fraction": _FRACTION,
+    **dict.fromkeys(("beats", "recorded_s", "gaps", "duplicates", "late", "dropped_frames"), _NOT_NEGATIVE),
+}
+"""What the types of fields do not say, by field name."""
+
+
+def _schema(payload: type[Payload]) -> dict[str, Any]:
+    """JSON Schema from the fields' types: plain ones, `X | None`, and a Literal of texts."""
+    properties: dict[str, Any] = {"schema": {"const": payload.SCHEMA}}
+    for name, hint in get_type_hints(payload).items():
+        args = get_args(hint)
+        if hint in _JSON_TYPES:
+            properties[name] = {"type": _JSON_TYPES[hint], **_LIMITS.get(name, {})}
+        elif args and isinstance(args[0], str):
+            properties[name] = {"enum": list(args)}
+        elif args and name != "SCHEMA":
+            properties[name] = {"type": [_JSON_TYPES[arg] for arg in args], **_LIMITS.get(name, {})}
+    return _object(properties, title=payload.SCHEMA)
+
+
+def _object(
+    properties: dict[str, Any],
+    *,
+    title: str = "",
+    required: str = "",
+    nullable: bool = False,
+    about: str = "",
+) -> dict[str, Any]:
+    """An object whose `required` members (all by default) must be there, and that may gain more later."""
+    return {
+        **({"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title} if title else {}),
+        **({"description": about} if about else {}),
+        "type": ["object", "null"] if nullable else "object",
+        "required": required.split() or list(properties),
+        "properties": properties,
+    }
+
+
+def _text(about: str = "", *, nullable: bool = False, **limits: Any) -> dict[str, Any]:
+    return {"type": ["string", "null"] if nullable else "string", **limits} | (
+        {"description": about} if about else {}
+    )
+
+
+def _number(about: str = "", *, nullable: bool = False, **limits: Any) -> dict[str, Any]:
+    return {"type": ["number", "null"] if nullable else "number", **limits} | (
+        {"description": about} if about else {}
+    )
+
+
+def _list(items: dict[str, Any], about: str) -> dict[str, Any]:
+    return {"type": ["array", "null"], "items": items, "description": about}
+
+
+_START_END = {"start_s": _number("Seconds from the start of the recording."), "end_s": _number()}
+_CLOCK = {
+    "start": _text("Clock time, where the recording has one.", nullable=True),
+    "end": _text(nullable=True),
+}
+_FACT = {
+    "name": _text(),
+    "value": _number(nullable=True),
+    "unit": _text(),
+    **_START_END,
+    "n": {"type": "integer", "description": "Beats, intervals or seconds the value rests on."},
+    "reason": _text("Why `value` is null; empty when it is not."),
+}
+_STEP_MS = _number(nullable=True, minimum=0)
+
+_ANSWER = _object(
+    {
+        "schema": {"const": "anyecg.answer/1"},
+        "question": _text(),
+        "answer": _text("Plain sentences; every number in them is one of `facts`."),
+        "status": {"enum": ["answered", "not_measurable", "not_recorded", "out_of_scope"]},
+        "plan": {"type": ["object", "null"], "description": "How the question was understood."},
+        "span": _object({**_START_END, **_CLOCK}, nullable=True, about="What was looked at."),
+        "facts": {"type": "array", "items": _object(_FACT)},
+        "locations": _list(_object({**_START_END, "label": _text()}), "For where-questions."),
+        "choice": _text("For questions that offer a choice.", nullable=True),
+        "items": _list(_text(), "For which-questions."),
+        "verdict": {"enum": ["yes", "no", "not sure", None], "description": "For yes-or-no questions."},
+        "evidence": _list(_object(_START_END), "Where the answer can be seen."),
+        "analysable_fraction": _number(nullable=True, **_FRACTION),
+        "source": {"enum": ["measured", "model"], "description": "model: no measurement supports it."},
+        "model": _object(
+            {"name": _text(), "sha256": _text()}, nullable=True, about="What worded the answer."
+        ),
+        "timing_ms": _object(
+            dict.fromkeys(("plan", "facts", "first_token", "total"), _STEP_MS), required="total"
+        ),
+        "notice": _text("Not a medical device; where to turn in an emergency."),
+    },
+    title="anyecg.answer/1",
+    required="schema question answer status facts source notice",
+)
+
+_QUESTION = _object(
+    {
+        "question": _text(minLength=1),
+        "id": _text(pattern=f"^{_ID.pattern}$"),
+        "reply_to": _text("Topic for the answer instead of `answer/<id>`.", maxLength=MAX_REPLY_TO_CHARS),
+        "from": _text("Where to look: 2025-01-31T22:00+01:00, 22:00 or 90s.", maxLength=MAX_OFFSET_CHARS),
+        "to": _text(maxLength=MAX_OFFSET_CHARS),
+    },
+    title="A question",
+    required="question",
+)
+
+_PUBLISHED: dict[str, type[Payload]] = {"status": Status, "state": State, "event": Event, "error": ErrorReply}
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "question": _QUESTION,
+    "answer": _ANSWER,
+    **{name: _schema(payload) for name, payload in _PUBLISHED.items()},
+}
+"""JSON Schema (draft 2020-12) of every payload, by name."""
+
+MARK = "<!-- Everything below is written by python -m edge.serve.payloads -->"
+
+TOPICS = """
+## Topics
+
+All begin with `anyecg/<gateway>/<device>/`; ids are 1 to 64 of the letters, digits, `_` and `-`.
+
+| topic | from | retained | payload |
+| --- | --- | --- | --- |
+| `status` | gateway | yes | [status](#status); also the last will |
+| `state` | gateway | yes | [state](#state) |
+| `event` | gateway | no | [event](#event) |
+| `alert/<id>` | gateway | until acknowledged | reserved |
+| `ask` | asker | no | [question](#question), or plain text |
+| `answer/<id>` | gateway | no | [answer](#answer) or [error](#error) |
+| `answer/<id>/partial` | gateway | no | words of an answer in the making, plain text |
+| `command` | asker | no | reserved |
+
+## Payloads
+
+JSON Schema, draft 2020-12. Later versions may add members; ignore those you do not know.
+"""
+
+
+def document(page: str) -> str:
+    """`page` up to the mark, then the topics and the schemas with each field's docstring."""
+    blocks = [page.split(MARK)[0] + MARK, TOPICS]
+    for name, schema in SCHEMAS.items():
+        about = ""
+        if payload := _PUBLISHED.get(name):
+            about = f"{inspect.getdoc(payload)}\n\n"
+            notes = field_notes(payload)
+            fields = {
+                f: v | ({"description": notes[f]} if f in notes else {})
+                for f, v in schema["properties"].items()
+            }
+            schema = {**schema, "properties": fields}
+        blocks.append(
+            f"### {name}\n\n{about}```json\n{json.dumps(schema, indent=2, ensure_ascii=False)}\n```\n"
+        )
+    return "\n".join(blocks)
+
+
+def field_notes(payload: type) -> dict[str, str]:
+    """The docstring under each field. Needs the source text, so only the documentation asks for it."""
+    body = ast.parse(inspect.getsource(payload)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        ast.unparse(field.target): str(note.value.value)
+        for field, note in itertools.pairwise(body.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(note, ast.Expr)
+        and isinstance(note.value, ast.Constant)
+    }
+
+
+if __name__ == "__main__":
+    mqtt_md = Path(__file__).parents[2] / "docs" / "mqtt.md"
+    mqtt_md.write_text(document(mqtt_md.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,56 @@
+"""The live path up to the store: frames are assembled, kept, analysed. Synchronous; the rim runs it in a thread."""
+
+import time
+from dataclasses import dataclass, field
+
+from edge.acquire.assemble import AssemblyState, assemble, flush
+from edge.pipeline import AnalysisState, Decided, advance, finish
+from edge.recording.store import RecordingWriter
+from edge.types import Frame, LinkEvent, Piece
+
+ANCHOR_EVERY_S = 60.0  # the time map needs no more: wearables drift by tens of parts per million
+
+
+@dataclass(slots=True)
+class LiveRecording:
+    """One wearable's recording as it grows."""
+
+    writer: RecordingWriter
+    analysis: AnalysisState
+    assembly: AssemblyState = field(default_factory=AssemblyState)
+    next_anchor_s: float = 0.0
+    last_frame_s: float = 0.0
+    """Host clock of the last frame, Unix seconds."""
+
+    def take(self, frame: Frame) -> tuple[list[Decided], list[LinkEvent]]:
+        """Store and analyse what one frame makes certain; return the new decisions and link events."""
+        pieces, events, _ = assemble(frame, self.assembly)
+        self.last_frame_s = frame.received_s
+        decided = self._keep(pieces, events)
+        if frame.received_s >= self.next_anchor_s and self.assembly.origin is not None:
+            stop = frame.first_sample - self.assembly.origin + len(frame.signal_mv)
+            self.writer.add_anchor(stop, frame.received_s)
+            self.next_anchor_s = frame.received_s + ANCHOR_EVERY_S
+        return decided, events
+
+    def end(self) -> tuple[list[Decided], list[LinkEvent]]:
+        """The link has ended: hand on what was held back, decide the rest, close the store."""
+        pieces, events = flush(self.assembly)
+        events.append(LinkEvent(self.assembly.next_sample, "ended", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())))
+        decided = self._keep(pieces, events)
+        last = finish(self.analysis)
+        self.writer.add_decided(last)
+        self.writer.close()
+        return decided + last, events
+
+    def _keep(self, pieces: list[Piece], events: list[LinkEvent]) -> list[Decided]:
+        decided: list[Decided] = []
+        for piece in pieces:
+            self.writer.write(piece)
+            decided += advance(piece, self.analysis)[0]
+        if decided:
+            self.writer.commit()  # what was decided on is on disk before the decision
+            self.writer.add_decided(decided)
+        if events:
+            self.writer.add_events(events)
+        return decided

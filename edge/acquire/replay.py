@@ -1,0 +1,45 @@
+"""Any recording played as if it came from a strap: at real time or a multiple, with faults on request."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from edge.types import Frame, Recording
+from firmware_bridge.virtual import FaultScript, frames, with_faults
+
+LONGEST_SLEEP_S = 0.5  # so that a stop is noticed soon
+FRAMES_BETWEEN_YIELDS = 16  # at top speed, other tasks of the loop still get their turn
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySource:
+    """Frames of a recording, paced by the host clock."""
+
+    recording: Recording
+    speed: float = 1.0
+    """Multiple of real time; 0 is as fast as possible."""
+    faults: FaultScript = FaultScript()
+    frame_samples: int = 73
+    start_s: float | None = None
+    """Unix seconds of sample 0; None is now."""
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames in the order of their arrival, unpaced."""
+        start_s = time.time() if self.start_s is None else self.start_s
+        sent = frames(self.recording, self.frame_samples, start_s)
+        return with_faults(sent, self.recording.info.fs_hz, self.faults)
+
+    async def stream(self) -> AsyncIterator[Frame]:
+        """The frames, each not before its time."""
+        began = time.monotonic()
+        first_s: float | None = None
+        for count, frame in enumerate(self.frames()):
+            first_s = frame.received_s if first_s is None else first_s
+            if self.speed > 0:
+                due = began + (frame.received_s - first_s) / self.speed
+                while (wait := due - time.monotonic()) > 0:
+                    await asyncio.sleep(min(wait, LONGEST_SLEEP_S))
+            if count % FRAMES_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+            yield frame
