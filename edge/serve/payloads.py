@@ -14,47 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeGuard, get_args, get_type_hints
 
-ROOT = "anyecg"  # first level of every topic
+from edge.serve.broker import ID, MAX_REPLY_CHARS, ROOT, is_id, reply_problem
+
 MAX_QUESTION_BYTES = 64 * 1024  # far above any sentence; bounds what a stranger can make the gateway parse
-MAX_REPLY_TO_CHARS = 256  # brokers allow 65535 bytes; real topics are a tenth of this
 MAX_OFFSET_CHARS = 64  # an ISO 8601 time with zone and microseconds has 32
 MAX_REASON_CHARS = 120  # with it a state stays below 2 KiB; Home Assistant refuses attributes over 16 KiB
-
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_NOT_IN_TOPICS = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def is_id(text: object) -> TypeGuard[str]:
-    """Whether `text` may be one level of a topic: Home Assistant's alphabet, 1 to 64 characters."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
-
-
-def topic_problem(topic: str) -> str:
-    """Say why nothing can be published to `topic`; empty when it can."""
-    if not topic:
-        return "it is empty"
-    if _NOT_IN_TOPICS.search(topic):
-        return "it holds a wildcard or a control character"
-    if len(topic.encode()) > 65_535:
-        return "it is longer than 65535 bytes"
-    return ""
-
-
-def reply_problem(topic: str) -> str:
-    """Say why answers may not go to `topic`, which a stranger chose; empty when they may.
-
-    Below anyecg/ only answer topics are allowed: an answer sent to `ask` would be asked again, for ever,
-    and one sent to `status` would tell everybody something false.
-    """
-    if problem := topic_problem(topic):
-        return problem
-    if len(topic) > MAX_REPLY_TO_CHARS:
-        return f"it is longer than {MAX_REPLY_TO_CHARS} characters"
-    if topic.startswith("$"):
-        return "topics below $ belong to the broker"
-    if topic.startswith(f"{ROOT}/") and topic.split("/")[3:4] != ["answer"]:
-        return f"below {ROOT}/ answers go to answer topics only"
-    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +64,7 @@ def _from_object(given: dict[str, Any]) -> QuestionIn:
     for name, limit in (
         ("from", MAX_OFFSET_CHARS),
         ("to", MAX_OFFSET_CHARS),
-        ("reply_to", MAX_REPLY_TO_CHARS),
+        ("reply_to", MAX_REPLY_CHARS),
     ):
         value = given.get(name)
         if value is not None and not (_is_text(value) and len(value) <= limit):
@@ -228,8 +192,8 @@ class ErrorReply(Payload):
 
 
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
-_FRACTION = {"minimum": 0, "maximum": 1}
-_NOT_NEGATIVE = {"minimum": 0}
+_FRACTION: dict[str, Any] = {"minimum": 0, "maximum": 1}
+_NOT_NEGATIVE: dict[str, Any] = {"minimum": 0}
 _LIMITS: dict[str, dict[str, Any]] = {
     "time": {"format": "date-time"},
     "since": {"format": "date-time"},
@@ -272,60 +236,51 @@ def _object(
     }
 
 
-def _text(about: str = "", *, nullable: bool = False, **limits: Any) -> dict[str, Any]:
-    return {"type": ["string", "null"] if nullable else "string", **limits} | (
-        {"description": about} if about else {}
-    )
-
-
-def _number(about: str = "", *, nullable: bool = False, **limits: Any) -> dict[str, Any]:
-    return {"type": ["number", "null"] if nullable else "number", **limits} | (
-        {"description": about} if about else {}
-    )
+def _value(kind: str, about: str = "", **limits: Any) -> dict[str, Any]:
+    """A plain value; a question mark after its kind means "or null"."""
+    kinds = [kind[:-1], "null"] if kind.endswith("?") else kind
+    return {"type": kinds, **limits, **({"description": about} if about else {})}
 
 
 def _list(items: dict[str, Any], about: str) -> dict[str, Any]:
     return {"type": ["array", "null"], "items": items, "description": about}
 
 
-_START_END = {"start_s": _number("Seconds from the start of the recording."), "end_s": _number()}
-_CLOCK = {
-    "start": _text("Clock time, where the recording has one.", nullable=True),
-    "end": _text(nullable=True),
+_START_END = {
+    "start_s": _value("number", "Seconds from the start of the recording."),
+    "end_s": _value("number"),
 }
+_CLOCK = {"start": _value("string?", "Clock time, where the recording has one."), "end": _value("string?")}
 _FACT = {
-    "name": _text(),
-    "value": _number(nullable=True),
-    "unit": _text(),
+    "name": _value("string"),
+    "value": _value("number?"),
+    "unit": _value("string"),
     **_START_END,
-    "n": {"type": "integer", "description": "Beats, intervals or seconds the value rests on."},
-    "reason": _text("Why `value` is null; empty when it is not."),
+    "n": _value("integer", "Beats, intervals or seconds the value rests on."),
+    "reason": _value("string", "Why `value` is null; empty when it is not."),
 }
-_STEP_MS = _number(nullable=True, minimum=0)
+_STEPS_MS = dict.fromkeys(("plan", "facts", "first_token", "total"), _value("number?", **_NOT_NEGATIVE))
+_MODEL = {"name": _value("string"), "sha256": _value("string")}
 
 _ANSWER = _object(
     {
         "schema": {"const": "anyecg.answer/1"},
-        "question": _text(),
-        "answer": _text("Plain sentences; every number in them is one of `facts`."),
+        "question": _value("string"),
+        "answer": _value("string", "Plain sentences; every number in them is one of `facts`."),
         "status": {"enum": ["answered", "not_measurable", "not_recorded", "out_of_scope"]},
-        "plan": {"type": ["object", "null"], "description": "How the question was understood."},
+        "plan": _value("object?", "How the question was understood."),
         "span": _object({**_START_END, **_CLOCK}, nullable=True, about="What was looked at."),
         "facts": {"type": "array", "items": _object(_FACT)},
-        "locations": _list(_object({**_START_END, "label": _text()}), "For where-questions."),
-        "choice": _text("For questions that offer a choice.", nullable=True),
-        "items": _list(_text(), "For which-questions."),
+        "locations": _list(_object({**_START_END, "label": _value("string")}), "For where-questions."),
+        "choice": _value("string?", "For questions that offer a choice."),
+        "items": _list(_value("string"), "For which-questions."),
         "verdict": {"enum": ["yes", "no", "not sure", None], "description": "For yes-or-no questions."},
         "evidence": _list(_object(_START_END), "Where the answer can be seen."),
-        "analysable_fraction": _number(nullable=True, **_FRACTION),
+        "analysable_fraction": _value("number?", **_FRACTION),
         "source": {"enum": ["measured", "model"], "description": "model: no measurement supports it."},
-        "model": _object(
-            {"name": _text(), "sha256": _text()}, nullable=True, about="What worded the answer."
-        ),
-        "timing_ms": _object(
-            dict.fromkeys(("plan", "facts", "first_token", "total"), _STEP_MS), required="total"
-        ),
-        "notice": _text("Not a medical device; where to turn in an emergency."),
+        "model": _object(_MODEL, nullable=True, about="What worded the answer."),
+        "timing_ms": _object(_STEPS_MS, required="total"),
+        "notice": _value("string", "Not a medical device; where to turn in an emergency."),
     },
     title="anyecg.answer/1",
     required="schema question answer status facts source notice",
@@ -333,11 +288,13 @@ _ANSWER = _object(
 
 _QUESTION = _object(
     {
-        "question": _text(minLength=1),
-        "id": _text(pattern=f"^{_ID.pattern}$"),
-        "reply_to": _text("Topic for the answer instead of `answer/<id>`.", maxLength=MAX_REPLY_TO_CHARS),
-        "from": _text("Where to look: 2025-01-31T22:00+01:00, 22:00 or 90s.", maxLength=MAX_OFFSET_CHARS),
-        "to": _text(maxLength=MAX_OFFSET_CHARS),
+        "question": _value("string", minLength=1),
+        "id": _value("string", pattern=f"^{ID.pattern}$"),
+        "reply_to": _value(
+            "string", "Topic for the answer instead of `answer/<id>`.", maxLength=MAX_REPLY_CHARS
+        ),
+        "from": _value("string", "2025-01-31T22:00+01:00, 22:00 or 90s.", maxLength=MAX_OFFSET_CHARS),
+        "to": _value("string", maxLength=MAX_OFFSET_CHARS),
     },
     title="A question",
     required="question",
@@ -380,18 +337,15 @@ def document(page: str) -> str:
     """`page` up to the mark, then the topics and the schemas with each field's docstring."""
     blocks = [page.split(MARK)[0] + MARK, TOPICS]
     for name, schema in SCHEMAS.items():
-        about = ""
+        about, fields = "", schema["properties"]
         if payload := _PUBLISHED.get(name):
-            about = f"{inspect.getdoc(payload)}\n\n"
-            notes = field_notes(payload)
-            fields = {
-                f: v | ({"description": notes[f]} if f in notes else {})
-                for f, v in schema["properties"].items()
-            }
-            schema = {**schema, "properties": fields}
-        blocks.append(
-            f"### {name}\n\n{about}```json\n{json.dumps(schema, indent=2, ensure_ascii=False)}\n```\n"
-        )
+            about, notes = f"{inspect.getdoc(payload)}\n\n", field_notes(payload)
+            fields = {f: v | ({"description": notes[f]} if f in notes else {}) for f, v in fields.items()}
+        text = json.dumps(schema | {"properties": fields}, indent=2, ensure_ascii=False)
+        text = re.sub(
+            r"[\[{][^\[\]{}]*[\]}]", lambda inner: " ".join(inner[0].split()), text
+        )  # innermost on one line
+        blocks.append(f"### {name}\n\n{about}```json\n{text}\n```\n")
     return "\n".join(blocks)
 
 

@@ -1,0 +1,160 @@
+"""Talks to the language model's process; a model that is missing, crashes or times out is a ModelError.
+
+The process starts with the first question and serves all that follow. After a crash it is started once more.
+"""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edge.errors import ModelError
+from edge.models.bundle import SHIPPED, Bundle, load_bundle
+from edge.settings import AskSettings
+
+MAX_STARTS = 2
+PROCESS_MODULE = "edge.ask.model_process"
+
+
+class LanguageModel:
+    """One language model in its process. `ask` may be called from one thread at a time; others wait."""
+
+    def __init__(self, prefix: str, settings: AskSettings, bundle: Bundle | None = None, command: list[str] | None = None) -> None:
+        """`command` replaces the process (for tests of crashes and silence)."""
+        self._prefix = prefix
+        self._settings = settings
+        self._bundle = bundle or load_bundle(SHIPPED / "words")
+        self._command = command
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._starts = 0
+        self._lock = threading.Lock()
+        self._next_id = 0
+        self.status = "not started"
+        """"ready", or why there are no words; shown by `anyecg doctor`."""
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self._bundle.name
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the model file the bundle names."""
+        return str(self._bundle.tables["language"]["sha256"])
+
+    def start(self) -> None:
+        """Load the model now; ModelError when it cannot serve. Harmless when it already does."""
+        with self._lock:
+            self._ensure()
+
+    def ask(self, prompt: str, on_piece: Callable[[str], bool], timeout_s: float) -> str:
+        """Generate after the prefix; `on_piece` gets each piece and returns False to stop early.
+
+        ModelError when the model is missing, crashes or is not done after `timeout_s` (the process is then ended).
+        """
+        with self._lock:
+            self._ensure()
+            self._next_id += 1
+            request = {"id": self._next_id, "prompt": prompt, "max_tokens": self._settings.max_words_tokens}
+            self._send(request)
+            text, wanted = "", True
+            deadline = time.monotonic() + timeout_s
+            while True:
+                message = self._receive(deadline - time.monotonic())
+                if message.get("id") != self._next_id:
+                    continue  # the tail of a request that was given up
+                if message.get("done"):
+                    return text
+                if wanted:
+                    text += message["piece"]
+                    wanted = on_piece(text)
+                    if not wanted:
+                        return text
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._kill()
+
+    def _ensure(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        if self._starts >= MAX_STARTS:
+            raise ModelError(f"The language model does not run: {self.status}", "See `anyecg doctor`")
+        self._kill()
+        self._starts += 1
+        try:
+            command = self._command or [sys.executable, "-m", PROCESS_MODULE, str(self._model_file())]
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+            )
+            self._lines = queue.Queue()
+            threading.Thread(
+                target=_pump, args=(self._process, self._lines), name="language-model.read", daemon=True
+            ).start()
+            self._send({"prefix": self._prefix})
+            first = self._receive(self._settings.model_start_s)
+            if "error" in first:
+                raise ModelError(f"The language model did not load: {first['error']}", "See `anyecg doctor`")
+            self.status = "ready"
+        except (ModelError, OSError) as error:
+            self.status = str(error)
+            self._kill()
+            raise error if isinstance(error, ModelError) else ModelError(str(error)) from error
+
+    def _model_file(self) -> Path:
+        return self._bundle.file("language", "gguf")
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            self._fail("it ended", error)
+
+    def _receive(self, timeout_s: float) -> dict[str, Any]:
+        try:
+            line = self._lines.get(timeout=max(0.0, timeout_s))
+        except queue.Empty as error:
+            self._fail("it took too long", error)
+        if line is None:
+            self._fail("it ended", None)
+        try:
+            message = json.loads(line)
+        except ValueError as error:
+            self._fail("it sent something unreadable", error)
+        return message if isinstance(message, dict) else {}
+
+    def _fail(self, why: str, cause: BaseException | None) -> Any:
+        self.status = why
+        self._kill()
+        raise ModelError(f"The language model gave no answer: {why}", "See `anyecg doctor`") from cause
+
+    def _kill(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError, ValueError):  # the reading thread may hold it; the process is gone either way
+                    pipe.close()
+        self._process = None
+
+
+def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
+    """Lines of a process into a queue, then None."""
+    assert process.stdout is not None
+    with suppress(ValueError, OSError):
+        for line in process.stdout:
+            lines.put(line)
+    lines.put(None)

@@ -1,0 +1,56 @@
+"""The language model in a process of its own: `python -m edge.ask.model_process GGUF`, JSON lines in and out.
+
+In:  {"prefix": str} once, then {"id": n, "prompt": str, "max_tokens": n} per request.
+Out: {"ready": true, …} or {"error": str}; per request {"id": n, "piece": str} … {"id": n, "done": true}.
+The prefix is decoded once and stays in the KV cache; each request decodes only what follows it.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+CONTEXT_TOKENS = 2048
+THREADS = min(4, os.cpu_count() or 1)  # a small model gains nothing beyond
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever llama.cpp prints must not mix with the protocol
+
+    def send(message: dict[str, Any]) -> None:
+        out.write(json.dumps(message, ensure_ascii=False) + "\n")
+        out.flush()
+
+    try:
+        import llama_cpp
+
+        model = llama_cpp.Llama(sys.argv[1], n_ctx=CONTEXT_TOKENS, n_threads=THREADS, verbose=False)
+        prefix = model.tokenize(json.loads(sys.stdin.readline())["prefix"].encode(), special=True)
+        model.eval(prefix)
+        send({"ready": True, "llama_cpp": llama_cpp.__version__, "prefix_tokens": len(prefix)})
+    except Exception as error:
+        # Anything at all: the parent goes on without words, and `doctor` shows this line.
+        send({"error": f"{type(error).__name__}: {error}"})
+        return
+    stop = {model.token_eos(), *model.tokenize(b"<|im_end|>", add_bos=False, special=True)}
+    for line in sys.stdin:
+        request = json.loads(line)
+        tokens = prefix + model.tokenize(request["prompt"].encode(), add_bos=False, special=True)
+        pending = b""
+        if len(tokens) + request["max_tokens"] < CONTEXT_TOKENS:
+            for count, token in enumerate(model.generate(tokens, temp=0.0)):
+                if token in stop or count >= request["max_tokens"]:
+                    break
+                pending += model.detokenize([token])
+                try:
+                    piece, pending = pending.decode(), b""
+                except UnicodeDecodeError:  # a character that takes several tokens
+                    continue
+                send({"id": request["id"], "piece": piece})
+        send({"id": request["id"], "done": True})
+
+
+if __name__ == "__main__":
+    main()
