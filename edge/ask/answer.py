@@ -223,7 +223,7 @@ def _compare(plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
     for asked in sides:
         facts = measure(asked.context, group)
         values.append(facts.get(name) or next(iter(facts.values())))
-    labels = [asked.info.id if two_recordings else asked.over.removeprefix("between ") for asked in sides]
+    labels = [asked.info.id if two_recordings else _from_to(asked) for asked in sides]
     for fact, label in zip(values, labels, strict=True):
         if fact.value is None or fact.name != name:
             text = f"The {FACT_WORDS[name]} cannot be compared: in {label} it is not measurable ({fact.reason or 'too irregular'})."
@@ -234,9 +234,14 @@ def _compare(plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
     assert difference.value is not None
     unit = values[0].unit
     how = "the same" if difference.value == 0 else f"{abs(difference.value):.{digits}f} {unit} {'higher' if difference.value > 0 else 'lower'}"
-    text = f"The {FACT_WORDS[name]} was {a:.{digits}f} {unit} in {labels[0]} and {b:.{digits}f} {unit} in {labels[1]}: {how} in the second."
+    text = f"The {FACT_WORDS[name]} was {a:.{digits}f} {unit} in the first ({labels[0]}) and {b:.{digits}f} {unit} in the second ({labels[1]}): {how} in the second."
     choice = "equal" if difference.value == 0 else labels[int(difference.value > 0)]
     return Draft("answered", (Phrase(text),), (*values, difference), choice=choice if plan.form in {"choose", "compare"} else None)
+
+
+def _from_to(asked: Asked) -> str:
+    c = asked.context
+    return f"{when_text(c.start_s, asked.info)} to {when_text(c.end_s, asked.info)}"
 
 
 def _evidence(draft: Draft) -> list[Span]:

@@ -1,6 +1,7 @@
 """Talks to the language model's process; a model that is missing, crashes or times out is a ModelError.
 
-The process starts with the first question and serves all that follow. After a crash it is started once more.
+The process starts with the first question and serves all that follow. A crash is answered by one new start; what
+crashes again without having served is left alone.
 """
 
 import json
@@ -12,13 +13,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from edge.errors import ModelError
 from edge.models.bundle import SHIPPED, Bundle, load_bundle
 from edge.settings import AskSettings
 
-MAX_STARTS = 2
+MAX_STARTS = 2  # in a row without an answer
+CANCEL_GRACE_S = 2.0  # a process that does not even give up a request is hung
 PROCESS_MODULE = "edge.ask.model_process"
 
 
@@ -39,6 +41,9 @@ class LanguageModel:
         self.status = "not started"
         """"ready", or why there are no words; shown by `anyecg doctor`."""
 
+        self.build = ""
+        """llama.cpp's version and what it accelerates with, once loaded."""
+
     @property
     def name(self) -> str:
         """The bundle's name."""
@@ -54,29 +59,43 @@ class LanguageModel:
         with self._lock:
             self._ensure()
 
+    def start_in_background(self) -> None:
+        """Begin to load; a failure shows with the first question, and in `status`."""
+
+        def load() -> None:
+            with suppress(ModelError):
+                self.start()
+
+        threading.Thread(target=load, name="language-model.start", daemon=True).start()
+
     def ask(self, prompt: str, on_piece: Callable[[str], bool], timeout_s: float) -> str:
         """Generate after the prefix; `on_piece` gets each piece and returns False to stop early.
 
-        ModelError when the model is missing, crashes or is not done after `timeout_s` (the process is then ended).
+        ModelError when the model is missing, crashes or is not done after `timeout_s`; the request is then given up,
+        and a process that does not even do that is ended.
         """
         with self._lock:
             self._ensure()
             self._next_id += 1
             request = {"id": self._next_id, "prompt": prompt, "max_tokens": self._settings.max_words_tokens}
             self._send(request)
-            text, wanted = "", True
+            text = ""
             deadline = time.monotonic() + timeout_s
             while True:
-                message = self._receive(deadline - time.monotonic())
+                message = self._receive(deadline + CANCEL_GRACE_S - time.monotonic())
                 if message.get("id") != self._next_id:
                     continue  # the tail of a request that was given up
                 if message.get("done"):
+                    self._starts = 0
                     return text
-                if wanted:
-                    text += message["piece"]
-                    wanted = on_piece(text)
-                    if not wanted:
-                        return text
+                text += str(message["piece"])
+                late = time.monotonic() > deadline
+                if late or not on_piece(text):
+                    self._send({"cancel": self._next_id})
+                    self._starts = 0
+                    if late:
+                        raise ModelError(f"The language model was not done after {timeout_s:g} s", "The plain sentence is used")
+                    return text
 
     def close(self) -> None:
         """End the process."""
@@ -104,6 +123,7 @@ class LanguageModel:
             if "error" in first:
                 raise ModelError(f"The language model did not load: {first['error']}", "See `anyecg doctor`")
             self.status = "ready"
+            self.build = str(first.get("build", ""))
         except (ModelError, OSError) as error:
             self.status = str(error)
             self._kill()
@@ -134,7 +154,7 @@ class LanguageModel:
             self._fail("it sent something unreadable", error)
         return message if isinstance(message, dict) else {}
 
-    def _fail(self, why: str, cause: BaseException | None) -> Any:
+    def _fail(self, why: str, cause: BaseException | None) -> NoReturn:
         self.status = why
         self._kill()
         raise ModelError(f"The language model gave no answer: {why}", "See `anyecg doctor`") from cause

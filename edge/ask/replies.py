@@ -101,7 +101,10 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
     def reply(asked: Asked, plan: Plan) -> Draft:
         settings = asked.context.settings
         if plan.threshold and 30 <= plan.threshold.value <= 250 and plan.threshold.above == (kind == "tachycardia"):
-            settings = dataclasses.replace(settings, **{f"{kind}_bpm": plan.threshold.value})
+            if kind == "tachycardia":
+                settings = dataclasses.replace(settings, tachycardia_bpm=plan.threshold.value)
+            else:
+                settings = dataclasses.replace(settings, bradycardia_bpm=plan.threshold.value)
         facts = measure(dataclasses.replace(asked.context, settings=settings), "episodes")
         count, total, limit = (facts[f"{kind}_{part}"] for part in ("count", "total", "limit")) if (
             facts[f"{kind}_count"].value is not None
@@ -110,15 +113,19 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
             return missing(asked, count, f"{word} episodes")
         n, cue = int(count.value), CUES[kind]
         rule = f"{side} {limit.value:.0f} bpm for {settings.episode_min_s:.0f} s or longer"
+        brief = None if n else _briefly_beyond(asked, kind, limit.value)
         if n == 0:
             phrases = [Phrase(f"The heart rate was not {rule} {asked.over}.", cue)]
+            if brief:
+                phrases = [brief, *phrases] if plan.threshold else [*phrases, brief]
         else:
             phrases = [
                 Phrase(f"The heart rate was {rule} {n} time{'s' if n > 1 else ''} {asked.over}.", cue),
                 Phrase(f"Together {duration_text(total.value)} {side} {limit.value:.0f} bpm.", cue),
                 Phrase(f"The longest lasted {duration_text(count.evidence[0].duration_s)}, from {when_text(count.evidence[0].start_s, asked.info)} ({count.evidence[0].label}).", CUES["longest"]),
             ]
-        verdict: Verdict = "yes" if n else ("no" if asked.context.analysable_fraction >= 0.9 else "not sure")
+        passed = n > 0 or (brief is not None and plan.threshold is not None)  # a named limit is passed by any beats
+        verdict: Verdict = "yes" if passed else ("no" if asked.context.analysable_fraction >= 0.9 else "not sure")
         return Draft(
             "answered", (*phrases, *_not_seen(asked)), (count, total, limit), verdict if plan.form == "verify" else None,
             locations=count.evidence if plan.form == "locate" else None,
@@ -126,6 +133,15 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
 
     reply.__doc__ = f"Episodes of {word} rate."
     return reply
+
+
+def _briefly_beyond(asked: Asked, kind: str, limit_bpm: float) -> Phrase | None:
+    """The extreme rate where it lies beyond the limit, though not long enough for an episode."""
+    which = "max" if kind == "tachycardia" else "min"
+    fact = measure(asked.context, "rate")[f"heart_rate_{which}"]
+    if fact.value is None or (fact.value <= limit_bpm if which == "max" else fact.value >= limit_bpm):
+        return None
+    return _rate_phrase(asked, fact, which)
 
 
 def variability(asked: Asked, plan: Plan) -> Draft:
@@ -221,7 +237,7 @@ def coverage(asked: Asked, plan: Plan) -> Draft:
     assert gaps.value is not None and total.value is not None  # always countable
     n = int(gaps.value)
     if n == 0:
-        phrases = [Phrase(f"There is no gap in the recording {asked.over}.", CUES["gaps"])]
+        phrases = [Phrase(f"There is no gap {asked.over}.", CUES["gaps"])]
     else:
         worst = gaps.evidence[0]
         phrases = [

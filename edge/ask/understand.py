@@ -64,6 +64,7 @@ _EMERGENCY = re.compile(
     r"faint(?:ed|ing)?|pass(?:ed|ing) out|unconscious|unresponsive|collaps\w+|stroke|dying|emergency|ambulance|"
     r"not breathing|blue lips|call (?:911|112|999))\b"
 )
+_WANTS_ADVICE = re.compile(r"\b(should|shall|ought|can i|may i|could i|safe|danger\w*|doctor|hospital|medic\w*|pills?|take|worr\w*|serious|why|cause\w*|treat\w*|die|risk)\b")
 _LEAD = re.compile(r"\blead\s+(avr|avl|avf|iii|ii|i|v[1-9]|mlii|mliii|ml1|v)\b")
 
 _FORM_RULES: tuple[tuple[Form, str], ...] = (
@@ -78,11 +79,18 @@ def understand(
     question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None
 ) -> Plan:
     """The plan of a question about one recording. Never raises on any text."""
-    target, confidence, form = (classifier or shipped_classifier()).classify(question)
+    classifier = classifier or shipped_classifier()
+    target, confidence, form = classifier.classify(question)
     text = question.lower()
+    if target == "advice" and is_emergency(question):
+        target, confidence, form = _measurable_part(text, classifier) or (target, confidence, form)
+    if target == "advice" and named_things(question) and not _WANTS_ADVICE.search(text):
+        target = "rhythm"  # "do I have AFib?" asks what is in the signal
     if confidence < settings.plan_confidence:
         target = "off_topic"
     spans = spans_in(question, info)
+    for span in spans:
+        text = text.replace(span.words, " ")  # "6 min" is no minimum
     lead = _LEAD.search(text)
     return Plan(
         form=_form(text, target, form, spans),
@@ -105,6 +113,15 @@ def named_things(question: str) -> list[str]:
 def is_emergency(question: str) -> bool:
     """True where the words may describe an emergency; better once too often."""
     return _EMERGENCY.search(question.lower()) is not None
+
+
+def _measurable_part(text: str, classifier: Classifier) -> tuple[Target, float, Form] | None:
+    """What a part of an emergency's words asks to be measured: "I have chest pain, what is my heart rate?"."""
+    for part in re.split(r"[.,;:!?]+|\band\b", text):
+        found = classifier.classify(part)
+        if found[0] not in {"advice", "off_topic", "other_language"} and found[1] > 0.5:
+            return found
+    return None
 
 
 def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan]) -> Form:

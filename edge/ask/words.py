@@ -9,6 +9,7 @@ from edge.ask.model_client import LanguageModel
 from edge.errors import ModelError
 from edge.settings import AskSettings
 
+MAX_REWORDED = 4  # longer drafts are lists of figures: nothing to gain in rewording them, and seconds to lose
 # Decoded once and kept in the KV cache; the examples show that numbers are copied and nothing is added.
 PREFIX = """<|im_start|>system
 You answer a question about a heart recording by rewording the measured facts. Copy every number and unit exactly. Add nothing.<|im_end|>
@@ -47,7 +48,7 @@ def word(
     `on_words` gets every further sentence as soon as it may leave: sentences that pass are final, so what was
     streamed is always the beginning of the text returned.
     """
-    if model is None or draft.status != "answered":
+    if model is None or draft.status != "answered" or len(draft.phrases) > MAX_REWORDED:
         on_words(draft.text)
         return Worded(draft.text, by_model=False, why_not="no model" if model is None else "fixed wording")
     kept: list[str] = []

@@ -96,10 +96,8 @@ class _CsvSource:
 
     def gap_cause(self, start: int) -> str:
         """Tell a jump of the time column from rows without values."""
-        row = self._first_row_from(start)
-        run = int(np.searchsorted(self._axis.run_samples, start, side="right")) - 1
-        is_row = row - self._axis.run_rows[run] == start - self._axis.run_samples[run]
-        return "empty cells" if is_row else "time column jumps"
+        rows = self._first_row_from(start), self._first_row_from(start + 1)
+        return "time column jumps" if rows[0] == rows[1] else "empty cells"
 
     def _first_row_from(self, sample: int) -> int:
         """The first row that lies at a sample or later."""

@@ -158,21 +158,22 @@ def _take_setting(text: str, header: CsvHeader) -> bool:
 
 
 def _name_line(lines: Sequence[_Line]) -> _Line | None:
-    """The line of column names: known names above a row, else known names, else any names above a row."""
+    """The line of column names: known names above a row, else known names, else any names above two rows."""
     known, any_names = None, None
     for k, line in enumerate(lines):
-        cells = _cells(line.text.lstrip("#"))
+        delimiter = _delimiter(line.text)
+        cells = _cells(line.text.lstrip("#"), delimiter)
         if not any(cells) or any(_is_value(cell) for cell in cells):
             continue
-        next_cells = _cells(lines[k + 1].text, _delimiter(line.text)) if k + 1 < len(lines) else []
-        above_row = len(next_cells) == len(cells) and any(_is_value(cell) for cell in next_cells)
+        below = [_cells(row.text, delimiter) for row in lines[k + 1 : k + 3]]
+        are_rows = [len(row) == len(cells) and any(_is_value(cell) for cell in row) for row in below]
         if any(_column(cell).is_recognised for cell in cells):
-            if above_row:
+            if are_rows[:1] == [True]:
                 return line
             if known is None and len(cells) > 1 and not line.text.startswith("#"):
                 known = line
-        elif above_row and any_names is None and len(cells) > 1:
-            any_names = line
+        elif are_rows and all(are_rows) and len(cells) > 1:
+            any_names = any_names or line
     return known or any_names
 
 

@@ -148,26 +148,26 @@ def _read_layout(path: Path) -> _Layout:
     """Find the data records; InputUnreadable where not even one is whole."""
     with path.open("rb") as file:
         main = file.read(256)
-        n_signals = int(main[252:256])
+        n_signals = _int(path, main[252:256], "number of signals")
         if n_signals <= 0:
             raise InputUnreadable(f"{path} has a header that names no signals", "Copy the file again")
         header = main + file.read(256 * n_signals)
     is_bdf = main.startswith(BDF_MAGIC)
-    if len(header) != int(main[184:192]) or len(header) != 256 * (n_signals + 1):
+    if len(header) != _int(path, main[184:192], "length of the header") or len(header) != 256 * (
+        n_signals + 1
+    ):
         raise InputUnreadable(f"{path} has a header whose length is not what it says", "Copy the file again")
     labels = [header[256 + 16 * i : 272 + 16 * i].rstrip() for i in range(n_signals)]
     counts_at = 256 + 216 * n_signals
-    widths = [
-        int(header[counts_at + 8 * i : counts_at + 8 * i + 8]) * (3 if is_bdf else 2)
-        for i in range(n_signals)
-    ]
+    per_record = [header[counts_at + 8 * i : counts_at + 8 * i + 8] for i in range(n_signals)]
+    widths = [_int(path, field, "samples per data record") * (3 if is_bdf else 2) for field in per_record]
     if min(widths) < 0 or sum(widths) == 0:
         raise InputUnreadable(f"{path} has a header without samples per record", "Copy the file again")
     times_at = slice(0, 0)
     if (label := b"BDF Annotations" if is_bdf else b"EDF Annotations") in labels:
         offset = sum(widths[: labels.index(label)])
         times_at = slice(offset, offset + widths[labels.index(label)])
-    stated = int(main[236:244])
+    stated = _int(path, main[236:244], "number of data records")
     present, rest = divmod(path.stat().st_size - len(header), sum(widths))
     if stated == 0 or present == 0:
         raise InputUnreadable(f"{path} holds no samples", "Copy the file again")
@@ -187,6 +187,13 @@ def _read_layout(path: Path) -> _Layout:
         times_at=times_at,
         notes=tuple(notes),
     )
+
+
+def _int(path: Path, header_field: bytes, what: str) -> int:
+    try:
+        return int(header_field)
+    except ValueError:
+        raise InputUnreadable(f"{path} has a header without {what}", "Copy the file again") from None
 
 
 def _place_records(layout: _Layout, fs_hz: float, per_record: int) -> Samples:
@@ -210,7 +217,8 @@ def _place_records(layout: _Layout, fs_hz: float, per_record: int) -> Samples:
             at = round((float(time[1]) - start_s) * fs_hz)
             if at < end - max(1, per_record // 2):
                 raise InputUnreadable(
-                    f"{layout.path} has data record {k + 1} before the end of the one before", "…"
+                    f"Data record {k + 1} of {layout.path} begins before the one before ends",
+                    "Copy the file again",
                 )
             first_samples[k] = at if at > end + 1 else end
             end = int(first_samples[k]) + per_record

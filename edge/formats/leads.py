@@ -115,7 +115,7 @@ def choose(signals: Sequence[Signal], lead: str | None, path: Path) -> Chosen:
     taken = [i for i in taken if signals[i].fs_hz == fs_hz]
     rest = [i for i in range(len(signals)) if i not in taken]
     if lead is not None and rest:
-        notes.append(f"Only {names[taken[0]]} was asked for; {_listed(names, rest)} was left out.")
+        notes.append(f"Only {names[taken[0]]} was asked for; left out: {_listed(names, rest)}.")
     elif rest:
         unscaled = [i for i in rest if looks_like_ecg(signals[i].name) and scales[i] is None]
         no_ecg = [i for i in rest if i not in other_rate and i not in unscaled]

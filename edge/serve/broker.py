@@ -49,15 +49,18 @@ class Broker:
             )
         if self.password is not None and self.username is None:
             raise UsageError("The broker's password has no user name", "Give both or neither")
-        if self.ca_file is not None:
-            if not self.tls:
-                raise UsageError("The broker's ca_file is of no use without tls", "Set tls = true")
-            try:
-                ssl.create_default_context(cafile=self.ca_file)
-            except OSError as error:
-                raise UsageError(
-                    f"Cannot read {self.ca_file}: {error}", "Give a file of PEM certificates"
-                ) from error
+        if self.ca_file is not None and not self.tls:
+            raise UsageError("The broker's ca_file is of no use without tls", "Set tls = true")
+        self.tls_context()
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """How to check the broker's certificate; None without tls. UsageError for a ca_file that is none."""
+        try:
+            return ssl.create_default_context(cafile=self.ca_file) if self.tls else None
+        except OSError as error:
+            raise UsageError(
+                f"Cannot read {self.ca_file}: {error}", "Give a file of PEM certificates"
+            ) from error
 
     @property
     def where(self) -> str:
@@ -234,7 +237,7 @@ def _unexpected(record: logging.LogRecord) -> bool:
     expected = (
         "Invalid connection from",
         "Failed to initialize client session: Invalid protocol",
-        "Broker startup",
+        "Broker startup failed",
     )
     return not text.startswith(expected)
 

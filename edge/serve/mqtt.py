@@ -6,11 +6,9 @@ The only module that imports aiomqtt: its 2.x leaves reconnecting to the user, i
 import asyncio
 import dataclasses
 import hashlib
-import itertools
 import json
 import logging
 import secrets
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -28,8 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["V5", "V311", "Broker", "Incoming", "MqttLink", "Topics", "ask_over_mqtt"]
 
-CONNECT_TIMEOUT_S = 5.0  # a broker in the house answers in milliseconds, one across the world in a second
-ACK_TIMEOUT_S = 10.0  # an acknowledgement later than this means that the connection is dead
+ANSWER_TIMEOUT_S = 5.0  # a broker in the house answers in milliseconds, one across the world in a second
 KEEPALIVE_S = 30  # the broker notices a gateway lost without a word after 1.5 times this
 FIRST_RETRY_S = 0.5  # a restarting broker is back within a second; doubled after each failure …
 MAX_RETRY_S = 30.0  # … up to this, the longest that caregivers wait once the broker is back
@@ -39,7 +36,10 @@ OUTBOX_MESSAGES = 1000  # an hour of events and answers, a few hundred kilobytes
 INBOX_MESSAGES = 256  # more questions waiting than this is a flood; the oldest go
 
 V5, V311 = "5.0", "3.1.1"
+UNSUPPORTED_VERSION, BAD_LOGIN = 132, (134, 135)  # reason codes of MQTT 5
 _log = logging.getLogger(__name__)
+_paho_log = _log.getChild("paho")
+_paho_log.setLevel(logging.CRITICAL)  # its errors are outages, which the link reports once each
 
 
 class MqttLink:
@@ -70,6 +70,9 @@ class MqttLink:
         """MQTT version the broker speaks, "5.0" or "3.1.1"; None before the first connect."""
         self.dropped_incoming = 0
         """Messages that nobody fetched in time from `incoming`."""
+        # Always the same, so that a reconnect ends the lost session and its will comes before `online`.
+        # MQTT 3.1.1 obliges every broker to accept 23 characters.
+        self._name = f"{ROOT}-{hashlib.sha256(topics.base.encode()).hexdigest()[:16]}"
         self._status = dataclasses.replace(status or Status(online=True), online=True)
         self._wait = wait
         self._on_connect = on_connect
@@ -94,11 +97,10 @@ class MqttLink:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the owner should know, one sentence each: no encryption, refused subscriptions."""
-        advice = "check the broker's access rules"
-        return (
-            *self.broker.warnings,
-            *(f"No messages come from {t}; {advice}." for t in sorted(self._refused)),
+        refused = (
+            f"No messages come from {topic}: the broker refuses it." for topic in sorted(self._refused)
         )
+        return (*self.broker.warnings, *refused)
 
     async def __aenter__(self) -> Self:
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -154,7 +156,7 @@ class MqttLink:
             if problem := filter_problem(topic):
                 raise UsageError(f"Cannot subscribe to {topic!r}: {problem}")
         self._filters += new
-        if self._client is not None and new:
+        if self._client is not None:
             with suppress(self._library.MqttError):  # lost meanwhile: the next connect subscribes to all
                 await self._subscribe(self._client, new)
 
@@ -182,8 +184,10 @@ class MqttLink:
         while True:
             started_s = time.monotonic()
             try:
-                options = {"identifier": self._identifier(), "will": self._will()}
-                async with _connection(self.broker, self.version, **options) as (client, self.version):
+                options = {"identifier": self._name, "will": self._will()}
+                # A refusal of MQTT 5 is remembered; its support is not, the broker may have been exchanged.
+                known = V311 if self.version == V311 else None
+                async with _connection(self.broker, known, **options) as (client, self.version):
                     await self._serve(client, first)
             except self._library.MqttError as error:
                 problem = _unreachable(self.broker, error)
@@ -191,6 +195,8 @@ class MqttLink:
                     raise problem from error
                 # Once per outage: a night without a broker must not fill the log.
                 _log.log(logging.WARNING if retry_s == FIRST_RETRY_S else logging.DEBUG, "%s", problem)
+            if self._closing:
+                return
             if time.monotonic() - started_s > STABLE_S:
                 retry_s = FIRST_RETRY_S
             await asyncio.sleep(retry_s)
@@ -200,17 +206,19 @@ class MqttLink:
         """One connection, from its status message to its end by an MqttError or a cancellation."""
         pair: list[asyncio.Task[None]] = []
         try:
-            await self._subscribe(client, self._filters)
+            early = len(self._filters)
+            await self._subscribe(client, self._filters[:early])
             await client.publish(self.topics.status, self._status.to_json(), qos=1, retain=True)
             self._client = client
+            await self._subscribe(client, self._filters[early:])
             if self._on_connect is not None:
                 await self._on_connect()
             if not first.done():
                 first.set_result(None)
-            pair = [
-                asyncio.create_task(self._receive(client), name="mqtt.receive"),
-                asyncio.create_task(self._send(client), name="mqtt.send"),
-            ]
+            if self._closing:
+                return  # the wait_for of Python 3.11, inside aiomqtt, swallowed the cancellation
+            pair.append(asyncio.create_task(self._receive(client), name="mqtt.receive"))
+            pair.append(asyncio.create_task(self._send(client), name="mqtt.send"))
             done, _ = await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
@@ -226,22 +234,24 @@ class MqttLink:
     async def _subscribe(self, client: "aiomqtt.Client", topics: list[str]) -> None:
         if topics:
             codes: Iterable[Any] = await client.subscribe([(topic, 1) for topic in topics])
-            refused = [getattr(code, "value", code) >= 128 for code in codes]
-            self._refused = self._refused - set(topics) | set(itertools.compress(topics, refused))
+            refused = {topic for topic, code in zip(topics, codes, strict=True) if code.is_failure}
+            self._refused = self._refused - set(topics) | refused
 
     async def _receive(self, client: "aiomqtt.Client") -> None:
         async for message in client.messages:
-            reply = getattr(message.properties, "ResponseTopic", None)
-            if reply is not None and reply_problem(reply):
-                reply = None
+            if not any(message.topic.matches(wanted) for wanted in self._filters):
+                continue  # amqtt 0.12 sends newcomers what others have subscribed to
+            reply = getattr(message.properties, "ResponseTopic", "")
+            reply = None if reply_problem(reply) else reply
             correlation = getattr(message.properties, "CorrelationData", None)
             self._offer(Incoming(str(message.topic), message.payload, reply, correlation, message.retain))
 
     async def _send(self, client: "aiomqtt.Client") -> None:
-        while True:
+        while self._client is client:
             message = await self._outbox.take()
             try:
-                await _publish(client, message, _properties(message) if self.version == V5 else None)
+                properties = _properties(message) if self.version == V5 else None
+                await client.publish(message.topic, message.payload, message.qos, message.retain, properties)
             except BaseException:
                 self._outbox.put_back(message)
                 raise
@@ -256,13 +266,6 @@ class MqttLink:
         offline = dataclasses.replace(self._status, online=False).to_json()
         will: aiomqtt.Will = self._library.Will(self.topics.status, offline, qos=1, retain=True)
         return will
-
-    def _identifier(self) -> str:
-        """Always the same: a reconnect then ends the lost session and publishes its will before `online`.
-
-        It has the 23 characters that MQTT 3.1.1 obliges every broker to accept.
-        """
-        return f"{ROOT}-{hashlib.sha256(self.topics.base.encode()).hexdigest()[:16]}"
 
     async def _stop(self, task: "asyncio.Task[None]") -> None:
         self._closing = True
@@ -285,10 +288,16 @@ async def ask_over_mqtt(broker: Broker, topics: Topics, question: str, *, timeou
         expiry_s=max(1, round(timeout_s)),  # a gateway that comes back later need not answer any more
     )
     try:
-        async with asyncio.timeout(timeout_s), _connection(broker) as (client, version):
+        async with asyncio.timeout(timeout_s) as limit, _connection(broker) as (client, version):
             await client.subscribe([(answer_topic, 1)])
-            await _publish(client, request, _properties(request, answer_topic) if version == V5 else None)
-            answer = json.loads((await anext(client.messages)).payload)
+            properties = _properties(request, answer_topic) if version == V5 else None
+            await client.publish(request.topic, request.payload, request.qos, properties=properties)
+            # Again, since the wait_for of Python 3.11, inside aiomqtt, may swallow the first cancellation.
+            async with asyncio.timeout_at(limit.when()):
+                async for message in client.messages:
+                    if message.topic.value == answer_topic:
+                        answer = json.loads(message.payload)
+                        break
     except TimeoutError:
         advice = f"Check that the gateway is online; the retained {topics.status} tells"
         raise LinkError(f"No answer within {timeout_s:g} s", advice) from None
@@ -307,11 +316,6 @@ def _aiomqtt() -> ModuleType:
     except ImportError as error:
         raise ExtraMissing("aiomqtt", "mqtt") from error
     return aiomqtt
-
-
-async def _publish(client: "aiomqtt.Client", message: Outgoing, properties: "Properties | None") -> None:
-    data, qos, retain = message.payload, message.qos, message.retain
-    await client.publish(message.topic, data, qos, retain, properties, timeout=ACK_TIMEOUT_S)
 
 
 def _properties(message: Outgoing, response_topic: str | None = None) -> "Properties":
@@ -333,19 +337,22 @@ def _properties(message: Outgoing, response_topic: str | None = None) -> "Proper
 
 @asynccontextmanager
 async def _connection(
-    broker: Broker, known: str | None = None, **options: Any
+    broker: Broker, version: str | None = None, **options: Any
 ) -> AsyncIterator[tuple["aiomqtt.Client", str]]:
     """Yield a connected client and its MQTT version, or raise MqttError; leaves no socket and no task.
 
-    The version is 5, or 3.1.1 where the broker is `known` not to speak 5 or refuses it now.
+    Without a `version` it is 5, or 3.1.1 where the broker refuses 5.
     """
+    if version is None and "will" in options:
+        # amqtt stumbles over a last will in a version it does not speak, and says nothing: ask it without.
+        async with _connection(broker) as (_, version):
+            pass
     library = _aiomqtt()
-    if broker.tls:
-        options["tls_context"] = await asyncio.to_thread(ssl.create_default_context, cafile=broker.ca_file)
-    options |= {"username": broker.username, "password": broker.password}
-    options |= {"timeout": CONNECT_TIMEOUT_S, "keepalive": KEEPALIVE_S}
-    for version in (V311,) if known == V311 else (V5, V311):
-        options["protocol"] = library.ProtocolVersion.V5 if version == V5 else library.ProtocolVersion.V311
+    options |= {"username": broker.username, "password": broker.password, "tls_context": broker.tls_context()}
+    options |= {"timeout": ANSWER_TIMEOUT_S, "keepalive": KEEPALIVE_S, "logger": _paho_log}
+    versions = [version] if version else [V5, V311]
+    for agreed in versions:
+        options["protocol"] = library.ProtocolVersion.V5 if agreed == V5 else library.ProtocolVersion.V311
         client: aiomqtt.Client = library.Client(broker.host, broker.port, **options)
         opening = asyncio.create_task(client.__aenter__(), name="mqtt.connect")
         try:
@@ -358,20 +365,17 @@ async def _connection(
             raise
         except library.MqttError as error:
             await _tidy(client)
-            # Most brokers say that they do not speak 5; a few hang up, which aiomqtt shows as a timeout.
-            refused = _code(error) == 132 or (known is None and str(error) == "Operation timed out")
-            if version == V311 or not refused:
+            if agreed == versions[-1] or _code(error) != UNSUPPORTED_VERSION:
                 raise
     try:
-        yield client, version
+        yield client, agreed
     finally:
         await _close(client)
 
 
-def _code(error: Exception) -> int | None:
-    """The number behind an aiomqtt error, which keeps it as it is or as a ReasonCode of paho's."""
-    code = getattr(error, "rc", None)
-    return getattr(code, "value", code)
+def _code(error: Exception) -> object:
+    """MQTT 5's reason code for a refused connection; paho translates those of 3.1.1 into it."""
+    return getattr(getattr(error, "rc", None), "value", None)
 
 
 async def _close(client: "aiomqtt.Client") -> None:
@@ -382,19 +386,15 @@ async def _close(client: "aiomqtt.Client") -> None:
 
 async def _tidy(client: "aiomqtt.Client") -> None:
     """End what aiomqtt 2.5 leaves behind when a connection fails: the socket, and the task that pings."""
-    if client._client.socket() is not None:
-        client._client.disconnect()
+    client._client._sock_close()
     if client._misc_task is not None:
-        await asyncio.wait({client._misc_task}, timeout=CONNECT_TIMEOUT_S)
+        client._misc_task.cancel()
+        await asyncio.wait({client._misc_task})
     if client._disconnected.done():
         client._disconnected.exception()  # asyncio complains about errors that nobody looked at
 
 
 def _unreachable(broker: Broker, error: Exception) -> LinkError:
-    what, advice = (
-        f"No MQTT broker answers at {broker.where} ({error})",
-        "Start it, or check host, port and tls",
-    )
-    if _code(error) in (4, 5, 134, 135):
-        what, advice = f"The broker at {broker.where} refused the login", "Check its user name and password"
-    return LinkError(what, advice)
+    if _code(error) in BAD_LOGIN:
+        return LinkError(f"The broker at {broker.where} refused the login", "Check user name and password")
+    return LinkError(f"No MQTT broker answers at {broker.where} ({error})", "Check that it runs there")

@@ -16,6 +16,7 @@ from aiomqtt.exceptions import MqttConnectError
 from edge.errors import ExtraMissing, LinkError, UsageError
 from edge.serve import broker as module
 from edge.serve.broker import Broker, Topics, embedded_broker, find_mosquitto, mosquitto_broker
+from edge.serve.mqtt import MqttLink
 
 needs_mosquitto = [
     pytest.mark.broker,
@@ -144,6 +145,8 @@ def test_the_embedded_broker_says_nothing_when_mqtt_5_is_tried(caplog: pytest.Lo
             with pytest.raises(MqttConnectError, match="Unsupported protocol version") as refusal:
                 await exchange(broker, aiomqtt.ProtocolVersion.V5)
             assert getattr(refusal.value.rc, "value", None) == 132
+            async with MqttLink(broker, Topics("home", "strap")):  # has a last will, too
+                pass
             await exchange(broker, aiomqtt.ProtocolVersion.V311)
             await asyncio.sleep(0.01)
 

@@ -1,0 +1,237 @@
+"""The `anyecg` command: one small function per verb. Errors are one line; the exit codes are in edge.errors."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from edge.errors import AnyecgError, UsageError
+from edge.inputs import annotations_of, open_input
+from edge.settings import Settings, from_tables, home, read_toml
+
+PARTLY_DONE = 4
+
+app = typer.Typer(
+    help="An ECG goes in, a grounded answer comes out. Not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with changed thresholds.")]
+LeadName = Annotated[str | None, typer.Option("--lead", help="Read only this lead.")]
+
+
+def main() -> None:
+    """Run the command; one line and an exit code for everything that goes wrong."""
+    try:
+        app(standalone_mode=False)
+    except AnyecgError as error:
+        _fail(str(error), error.exit_code)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("Stopped", 130)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")):
+            _fail(str(getattr(error, "format_message", lambda: error)()), 2)
+        if os.environ.get("ANYECG_DEBUG"):
+            raise
+        _fail(f"Unexpected {type(error).__name__}: {error}. Please report it; ANYECG_DEBUG=1 shows where", 3)
+
+
+@app.command()
+def analyze(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, stored recordings' ids, or demo.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    formats: Annotated[str, typer.Option(help="Comma-separated: html, json, csv, wfdb.")] = "html,json,csv,wfdb",
+    jobs: Annotated[int, typer.Option(min=1, help="Recordings analysed at a time.")] = 1,
+    lead: LeadName = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Measure recordings and write reports, tables and annotations."""
+    from edge.batch import analyse_all
+    from edge.report.files import FORMATS, PLANNED
+
+    wanted = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
+    for name in wanted:
+        if name not in FORMATS:
+            later = " yet" if name in PLANNED else ""
+            raise UsageError(f"The format {name!r} is not written{later}", f"Formats: {', '.join(FORMATS)}")
+    settings = _settings(settings_file)
+    done, failed = [], []
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+        bar = progress.add_task("analyse", total=len(inputs))
+        for result in analyse_all(inputs, out, wanted, home(), settings, lead, jobs):
+            progress.advance(bar)
+            if result.problem is None:
+                done.append(result)
+            else:
+                failed.append(result)
+                typer.echo(f"{result.input}: {result.problem}", err=True)
+    if as_json:
+        document = {
+            "schema": "anyecg.batch/1",
+            "done": [{"input": r.input, "files": r.files, "summary": r.summary} for r in done],
+            "failed": [{"input": r.input, "problem": r.problem} for r in failed],
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        for r in done:
+            typer.echo(f"{r.input}: {_headline(r.summary)} -> {', '.join(r.files)}")
+    if failed:
+        raise typer.Exit(PARTLY_DONE if done else 3)
+
+
+@app.command()
+def ask(
+    words: Annotated[list[str], typer.Argument(metavar="INPUT [INPUT] QUESTION")],
+    from_: Annotated[str | None, typer.Option("--from", help="ISO 8601, clock time, or offset such as 90s.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The same forms.")] = None,
+    model: Annotated[Path | None, typer.Option("--model", help="Bundle of another language model.")] = None,
+    no_model: Annotated[bool, typer.Option("--no-model", help="Plain sentences only.")] = False,
+    lead: LeadName = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a question about one recording, or compare two."""
+    from edge.ask.answer import Answerer, Source, checked_question
+    from edge.ask.model_client import LanguageModel
+    from edge.ask.spans import parse_time
+    from edge.ask.words import PREFIX
+    from edge.models.bundle import SHIPPED, load_bundle
+
+    if not 2 <= len(words) <= 3:
+        raise UsageError('Give one or two inputs and a question: anyecg ask INPUT "question"')
+    settings = _settings(settings_file)
+    *inputs, question = words
+    checked_question(question, settings)
+    language: LanguageModel | None = None
+    if not no_model:
+        language = LanguageModel(PREFIX, settings.ask, load_bundle(model or SHIPPED / "words"))
+        language.start_in_background()  # it loads while the signal is analysed
+    recordings = []
+    try:
+        for text in inputs:
+            recordings.append(open_input(text, home(), lead))
+        sources = [Source(r.info, annotations_of(r, settings)) for r in recordings]
+        info = sources[0].info
+        document = Answerer(settings, language).ask(
+            question,
+            sources,
+            from_s=parse_time(from_, info) if from_ else None,
+            to_s=parse_time(to, info) if to else None,
+        )
+    finally:
+        for recording in recordings:
+            recording.close()
+        if language is not None:
+            language.close()
+    if as_json:
+        typer.echo(json.dumps(document, ensure_ascii=False))
+        return
+    typer.echo(document["answer"])
+    for place in document["locations"] or []:
+        typer.echo(f"  {place['start_s']:.2f} s to {place['end_s']:.2f} s  {place['label']}")
+    span, share = document["span"], 100 * document["analysable_fraction"]
+    typer.echo(f"({span['start_s']:.0f} s to {span['end_s']:.0f} s, {share:.0f} % analysable. {document['notice']})")
+
+
+@app.command()
+def run(
+    source: Annotated[str | None, typer.Option(help="replay:INPUT")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file; options given here win over it.")] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Multiple of real time; 0 is as fast as possible.")] = 1.0,
+    faults: Annotated[Path | None, typer.Option(help="TOML fault script for the replay.")] = None,
+    broker: Annotated[str | None, typer.Option(help="HOST[:PORT] of a broker; none: an embedded one.")] = None,
+    gateway: Annotated[str, typer.Option(help="Gateway's name in the topics.")] = "home",
+    device: Annotated[str, typer.Option(help="Wearable's name in the topics.")] = "strap",
+    exit_at_end: Annotated[bool, typer.Option("--exit-at-end", help="Stop when the source ends.")] = False,
+    no_model: Annotated[bool, typer.Option("--no-model", help="Plain sentences only.")] = False,
+) -> None:
+    """Run the gateway: keep, analyse, publish and answer over MQTT."""
+    from edge.serve.service import RunOptions, options_from, serve
+
+    given: dict[str, Any] = {
+        "source": source, "speed": speed, "faults": faults, "broker": broker, "gateway": gateway, "device": device,
+    }  # fmt: skip
+    options, settings = options_from(read_toml(config) if config else {}, given, RunOptions())
+    asyncio.run(serve(options, settings, home(), typer.echo, exit_at_end=exit_at_end, use_model=not no_model))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the page and the recording.")] = Path("anyecg-demo"),
+    speed: Annotated[float, typer.Option(min=1, help="Multiple of real time.")] = 30.0,
+) -> None:
+    """Watch the whole system work on a real ECG; no network, no questions, ends by itself."""
+    from edge.serve.demo import run_demo
+
+    asyncio.run(run_demo(out, speed, typer.echo))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure; `anyecg bench list` names all.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with the recordings.")] = None,
+    records: Annotated[str, typer.Option(help="Comma-separated records; all by default.")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here, too.")] = None,
+) -> None:
+    """Measure accuracy or cost; prints one JSON document."""
+    from bench import BENCHES, run_bench
+
+    if name == "list":
+        for known, about in BENCHES.items():
+            typer.echo(f"{known}: {about}")
+        return
+    chosen = tuple(r.strip() for r in records.split(",") if r.strip())
+    text = json.dumps(run_bench(name, data, chosen), indent=1, ensure_ascii=False)
+    if json_file is not None:
+        json_file.write_text(text + "\n", encoding="utf-8")
+    typer.echo(text)
+
+
+@app.command()
+def doctor(as_json: Json = False, settings_file: SettingsFile = None) -> None:
+    """Say what works on this machine, and what to do about what does not."""
+    import dataclasses
+
+    from edge.doctor import examine
+
+    findings = examine(home(), _settings(settings_file))
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], ensure_ascii=False))
+        return
+    for finding in findings:
+        typer.echo(f"{finding.level:8} {finding.what}: {finding.detail}")
+        if finding.advice:
+            typer.echo(f"{'':8} -> {finding.advice}")
+
+
+def _settings(path: Path | None) -> Settings:
+    return from_tables(read_toml(path)) if path else Settings()
+
+
+def _fail(line: str, code: int) -> None:
+    typer.echo(" ".join(line.split()), err=True)
+    sys.exit(code)
+
+
+def _headline(summary: dict[str, Any]) -> str:
+    """The main figures in one line."""
+    rate, share = summary["rate"]["heart_rate_mean"], summary["quality"]["analysable_share"]["value"]
+    told = f"{rate['value']:.0f} bpm" if rate["value"] is not None else f"rate not measurable ({rate['reason']})"
+    beats = summary["rate"]["beat_count"]["value"]
+    return f"{told}, {beats or 0:.0f} beats, {share or 0:.0f} % analysable"
+
+

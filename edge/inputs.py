@@ -1,0 +1,44 @@
+"""INPUT of the commands: a file, the id of a stored recording, or `demo`; and what was found in it."""
+
+from pathlib import Path
+
+from edge.errors import InputUnreadable
+from edge.formats.memory import DEMO_ID, demo_recording
+from edge.formats.sniff import open_file
+from edge.pipeline import annotate
+from edge.recording.library import ID_PATTERN
+from edge.recording.store import SUFFIX, StoredRecording
+from edge.settings import Settings
+from edge.types import Annotations, Lead, Recording
+
+# The lead in which beats stand out best comes first (a limb or chest lead along the heart's axis).
+LEAD_PREFERENCE = ("ii", "mlii", "ecg", "i", "mv5", "v5", "cm5", "v4", "v2", "v1")
+
+
+def open_input(text: str, folder: Path, lead: str | None = None) -> Recording:
+    """The recording that a command names; `folder` holds the stored ones. InputError says what to do instead."""
+    path = Path(text)
+    if path.suffix == SUFFIX and path.is_file():
+        return StoredRecording(path)
+    if ID_PATTERN.fullmatch(text) and (folder / f"{text}{SUFFIX}").is_file():
+        return StoredRecording(folder / f"{text}{SUFFIX}")
+    if text == DEMO_ID and not path.exists():
+        return demo_recording()
+    if not text.strip():
+        raise InputUnreadable("The input's name is empty", "Give a file, or the id of a stored recording")
+    return open_file(path, lead)
+
+
+def analysis_lead(leads: tuple[Lead, ...]) -> int:
+    """Index of the lead that beats are found in."""
+    names = [lead.name.lower() for lead in leads]
+    return next((names.index(name) for name in LEAD_PREFERENCE if name in names), 0)
+
+
+def annotations_of(recording: Recording, settings: Settings) -> Annotations:
+    """What the store already holds of a recording that was analysed as it came in, else a fresh analysis."""
+    if isinstance(recording, StoredRecording):
+        found = recording.annotations()
+        if found.n_samples >= recording.info.n_samples > 0:
+            return found
+    return annotate(recording, analysis_lead(recording.info.leads), settings)

@@ -1,0 +1,113 @@
+"""`anyecg demo`: the real five-minute ECG through the live path, questions over MQTT, a page with the strips."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge import __version__
+from edge.acquire.replay import ReplaySource
+from edge.ask.answer import Answerer, new_model
+from edge.ask.spans import offset_text
+from edge.errors import AnyecgError
+from edge.formats.memory import demo_recording
+from edge.inputs import analysis_lead
+from edge.recording.store import StoredRecording
+from edge.report.page import answers_page
+from edge.serve.broker import Broker, Topics, embedded_broker
+from edge.serve.gateway import Gateway
+from edge.serve.mqtt import MqttLink, ask_over_mqtt
+from edge.serve.payloads import Status
+from edge.settings import LinkSettings, Settings
+from firmware_bridge.virtual import FaultScript
+
+QUESTIONS = (
+    "What was the highest heart rate?",
+    "Were there any pauses longer than 2 seconds?",
+    "Where is the signal not usable?",
+)
+# A short loss, frames sent twice and out of order: what a strap does on any day.
+FAULTS = FaultScript(dropouts=((150.0, 4.0),), duplicate=0.02, reorder=0.02, seed=1)
+LINE_EVERY_S = 30.0  # of signal
+ANSWER_S = 60.0  # longest wait for one answer; a small board loads its model for some seconds
+
+
+async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
+    """Play, print, ask, write the page; AnyecgError in one line when something essential is missing."""
+    settings = replace(Settings(), link=replace(LinkSettings(), state_every_s=min(5.0, LINE_EVERY_S / speed / 2)))
+    recording = demo_recording()
+    model = new_model(settings)
+    say(f"anyecg {__version__}: a real ambulatory ECG, 5 min, played {speed:g} times as fast as it was recorded.")
+    async with AsyncExitStack() as stack:
+        stack.callback(model.close)
+        model.start_in_background()
+        broker = await stack.enter_async_context(embedded_broker())
+        topics = Topics("demo", "strap")
+        link = await stack.enter_async_context(MqttLink(broker, topics, status=Status(online=True, version=__version__)))
+        source = ReplaySource(recording, speed, FAULTS)
+        gateway = Gateway(source, link, out, Answerer(settings, model), settings)
+        stack.callback(gateway.close)
+        gateway.on_event = lambda event: say(f"{_at(event.start_s)}  {event.kind}: {event.detail}")
+        ended = asyncio.Event()
+        running = asyncio.create_task(gateway.run(ended=ended), name="demo.gateway")
+        watching = asyncio.create_task(_watch(broker, topics, say), name="demo.watch")
+        try:
+            await asyncio.wait({running, asyncio.create_task(ended.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            if gateway.problem is not None:
+                raise gateway.problem
+            say(f"\nThe recording is kept in {out / gateway.recording_id}.anyecg. Questions over MQTT ({topics.ask}):")
+            answers = []
+            for question in QUESTIONS:
+                answer = await ask_over_mqtt(broker, topics, question, timeout_s=ANSWER_S)
+                if answer.get("schema") != "anyecg.answer/1":
+                    raise AnyecgError(f"No answer to {question!r}: {answer.get('problem', answer)}")
+                answers.append(answer)
+                _print_answer(answer, say)
+        finally:
+            for task in (running, watching):
+                task.cancel()
+            await asyncio.gather(running, watching, return_exceptions=True)
+        if answers[-1]["model"] is None and model.status != "ready":
+            say(f"\nThe answers are plain sentences: {model.status}")
+    stored = StoredRecording(out / f"{gateway.recording_id}.anyecg")
+    html = answers_page(stored, stored.annotations(), analysis_lead(stored.info.leads), answers)
+    stored.close()
+    path = out / "answers.html"
+    path.write_text(html, encoding="utf-8")
+    say(f"\nThe strips behind the answers: {path}\n{answers[0]['notice']}")
+
+
+async def _watch(broker: Broker, topics: Topics, say: Callable[[str], None]) -> None:
+    """Print the state as a caregiver's client gets it over MQTT, once per stretch of signal."""
+    next_s = LINE_EVERY_S
+    async with MqttLink(broker, Topics("demo", "watcher")) as link:
+        await link.subscribe([topics.state])
+        async for message in link.incoming():
+            state: dict[str, Any] = json.loads(message.payload)
+            if state["recorded_s"] >= next_s:
+                next_s = state["recorded_s"] // LINE_EVERY_S * LINE_EVERY_S + LINE_EVERY_S
+                rate = f"{state['rate_bpm']:.0f} bpm" if state["rate_bpm"] is not None else f"no rate ({state['rate_reason']})"
+                say(
+                    f"{_at(state['recorded_s'])}  {rate}, {state['beats']} beats, signal {state['quality']}, "
+                    f"{100 * state['analysable_fraction']:.0f} % analysable"
+                )
+
+
+def _print_answer(answer: dict[str, Any], say: Callable[[str], None]) -> None:
+    say(f"\n? {answer['question']}\n  {answer['answer']}")
+    worded = "worded by the language model, checked" if answer["model"] else "plain sentence"
+    share = 100 * answer["analysable_fraction"]
+    say(f"  [{answer['status']}; {worded}; {share:.0f} % of the span analysable; {answer['timing_ms']['total']:.0f} ms]")
+    for span in answer["evidence"][:2]:
+        say(f"  evidence: {_at(span['start_s'])} to {_at(span['end_s'])}, {span['label']}")
+
+
+def _at(seconds: float | None) -> str:
+    return "     " if seconds is None else f"{offset_text(seconds):>5}"
+
+

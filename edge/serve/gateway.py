@@ -1,0 +1,245 @@
+"""The gateway: a source's frames are kept, analysed and published; questions about them are answered.
+
+One asyncio loop for the network; storage and analysis in one worker thread, answers in another, the language model
+in a process of its own. A full disk, a lost broker or a lost model ends none of the others.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge.acquire.live import LiveRecording
+from edge.acquire.replay import ReplaySource
+from edge.ask.answer import Answerer, Source
+from edge.ask.spans import parse_time
+from edge.errors import AnyecgError, StorageError
+from edge.inputs import analysis_lead
+from edge.pipeline import AnalysisState, Decided
+from edge.recording.library import apply_retention, new_id, recording_path
+from edge.recording.store import RecordingWriter, StoredRecording
+from edge.serve.live_state import LiveState
+from edge.serve.mqtt import Incoming, MqttLink
+from edge.serve.payloads import ErrorReply, Event, parse_question
+from edge.settings import Settings
+from edge.types import Frame, LinkEvent, RecordingInfo
+
+RETENTION_EVERY_S = 3600.0
+ANSWER_EXPIRY_S = 3600  # an answer nobody fetched within the hour is no answer any more
+MAX_BATCH = 64  # frames handed to the worker at once: half a minute of a strap's signal
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Serves one wearable, real or replayed."""
+
+    source: ReplaySource
+    link: MqttLink
+    folder: Path
+    answerer: Answerer
+    settings: Settings = field(default_factory=Settings)
+    on_event: Callable[[Event], None] = lambda _: None
+    recording_id: str = ""
+    problem: AnyecgError | None = None
+    """Why keeping ended early; answering goes on."""
+    _live: LiveState | None = None
+    _dropped_frames: int = 0
+    _keeper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "keep"))
+    _thinker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "answer"))
+
+    async def run(self, *, until_source_ends: bool = False, ended: asyncio.Event | None = None) -> None:
+        """Serve until cancelled, or until the source has ended; `ended` is set when it has."""
+        await self.link.subscribe([self.link.topics.ask])
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(self._answer_questions(), name="gateway.ask")
+            keeping = group.create_task(self._keep(), name="gateway.keep")
+            await keeping
+            if ended is not None:
+                ended.set()
+            if until_source_ends:
+                asking.cancel()
+
+    def close(self) -> None:
+        """Stop the worker threads; call after `run` has ended."""
+        self._keeper.shutdown(wait=True)
+        self._thinker.shutdown(wait=True)
+
+    async def _keep(self) -> None:
+        """From the source to the store; on any end the recording is closed properly."""
+        frames: asyncio.Queue[Frame | None] = asyncio.Queue(self.settings.link.frame_queue)
+        try:
+            live = await self._in(self._keeper, self._begin)
+        except StorageError as error:
+            await self._storage_failed(error)
+            return
+        await self.link.set_status(recording=self.recording_id)
+        pump = asyncio.create_task(self._pump(frames), name="gateway.acquire")
+        publish = asyncio.create_task(self._publish_state(), name="gateway.state")
+        try:
+            while (batch := await _batch(frames)) is not None:
+                try:
+                    decided, events = await self._in(self._keeper, _take, live, batch)
+                except StorageError as error:
+                    await self._storage_failed(error)
+                    return
+                await self._note(decided, events)
+        finally:
+            pump.cancel()
+            publish.cancel()
+            await asyncio.gather(pump, publish, return_exceptions=True)
+            try:
+                decided, events = await self._in(self._keeper, live.end)
+                await self._note(decided, events)
+            except StorageError as error:
+                await self._storage_failed(error)
+            await self._publish_now()
+
+    async def _pump(self, frames: "asyncio.Queue[Frame | None]") -> None:
+        """Frames into the queue. A strap does not wait: when the store cannot keep up, frames are lost and counted."""
+        async for frame in self.source.stream():
+            if self.source.speed > 0 and frames.full():
+                self._dropped_frames += 1
+            else:
+                await frames.put(frame)
+        await frames.put(None)
+
+    def _begin(self) -> LiveRecording:
+        now = datetime.now(UTC)
+        source = self.source.recording.info
+        if self.settings.store.max_age_days or self.settings.store.max_gb:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            apply_retention(self.folder, self.settings.store, now)
+        self.recording_id = new_id(self.folder, source.id, now)
+        info = RecordingInfo(self.recording_id, source.leads, source.fs_hz, 0, now, "store", source.notes)
+        writer = RecordingWriter(recording_path(self.folder, self.recording_id), info, self.settings.store)
+        analysis = AnalysisState(info.fs_hz, analysis_lead(info.leads), self.settings)
+        live = LiveRecording(writer, analysis)
+        live.assembly.hold_frames = self.settings.link.reorder_frames
+        self._live = LiveState(info, self.settings, live.assembly)
+        return live
+
+    async def _note(self, decided: list[Decided], events: list[LinkEvent]) -> None:
+        """Tell the live state and the event topic what is new."""
+        assert self._live is not None
+        self._live.add(decided, events)
+        for event in events:
+            if event.kind not in {
+                "duplicate",
+                "late",
+            }:  # these are counted in the state; a bad link has thousands
+                await self._tell(event.kind, event.detail, event.sample / self._live.info.fs_hz)
+
+    async def _tell(self, kind: str, detail: str, start_s: float | None = None) -> None:
+        event = Event(_now(), kind, detail, start_s)
+        self.on_event(event)
+        await self.link.publish(self.link.topics.event, event.to_json())
+
+    async def _storage_failed(self, error: StorageError) -> None:
+        self.problem = error
+        await self._tell("storage", str(error))
+
+    async def _publish_state(self) -> None:
+        since_retention_s = time.monotonic()
+        while True:
+            await asyncio.sleep(self.settings.link.state_every_s)
+            await self._publish_now()
+            if time.monotonic() - since_retention_s > RETENTION_EVERY_S:
+                since_retention_s = time.monotonic()
+                path = recording_path(self.folder, self.recording_id)
+                await self._in(
+                    self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path
+                )
+
+    async def _publish_now(self) -> None:
+        if self._live is not None:
+            state = self._live.payload(_now(), self._dropped_frames)
+            await self.link.publish(self.link.topics.state, state.to_json(), retain=True)
+
+    async def _answer_questions(self) -> None:
+        async for message in self.link.incoming():
+            if message.topic == self.link.topics.ask and not message.retained:
+                await self._answer(message)
+
+    async def _answer(self, message: Incoming) -> None:
+        asked = parse_question(message.payload)
+        topic = message.response_topic or asked.reply_to or self.link.topics.answer(asked.id)
+        loop = asyncio.get_running_loop()
+
+        def on_words(text: str) -> None:
+            """From the answering thread: checked words, as they come."""
+            asyncio.run_coroutine_threadsafe(
+                self.link.publish(self.link.topics.answer_partial(asked.id), text, qos=0), loop
+            ).result()
+
+        try:
+            if asked.problem:
+                raise AnyecgError(asked.problem.rstrip("."))
+            document = await self._in(
+                self._thinker, self._think, asked.question, asked.start, asked.end, on_words
+            )
+            text = _json({**document, "id": asked.id})
+        except AnyecgError as error:
+            text = ErrorReply(asked.id, str(error), error.advice).to_json()
+        await self.link.publish(
+            topic, text, correlation_data=message.correlation_data, expiry_s=ANSWER_EXPIRY_S
+        )
+
+    def _think(
+        self, question: str, start: str | None, end: str | None, on_words: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Answer from what is stored so far."""
+        if not self.recording_id:
+            raise AnyecgError("Nothing has been recorded yet", "Ask again in a moment")
+        stored = StoredRecording(recording_path(self.folder, self.recording_id))
+        try:
+            info = stored.info
+            return self.answerer.ask(
+                question,
+                [Source(info, stored.annotations())],
+                from_s=parse_time(start, info) if start else None,
+                to_s=parse_time(end, info) if end else None,
+                on_words=on_words,
+            )
+        finally:
+            stored.close()
+
+    async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+
+
+def _take(live: LiveRecording, batch: list[Frame]) -> tuple[list[Decided], list[LinkEvent]]:
+    decided: list[Decided] = []
+    events: list[LinkEvent] = []
+    for frame in batch:
+        new_decided, new_events = live.take(frame)
+        decided += new_decided
+        events += new_events
+    return decided, events
+
+
+async def _batch(frames: "asyncio.Queue[Frame | None]") -> list[Frame] | None:
+    """At least one frame, and what else waits already; None when the source has ended."""
+    first = await frames.get()
+    if first is None:
+        return None
+    batch = [first]
+    while len(batch) < MAX_BATCH and not frames.empty():
+        following = frames.get_nowait()
+        if following is None:
+            frames.put_nowait(None)
+            break
+        batch.append(following)
+    return batch
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)
