@@ -85,8 +85,8 @@ class AskSettings:
     max_question_chars: int = 1000  # longer questions are declined, not cut
     plan_confidence: float = 0.30  # below, the question counts as not understood
     model_start_s: float = 20.0  # longest wait for the language model to load
-    model_answer_s: float = 3.0  # then the plain sentence is used
-    max_words_tokens: int = 96  # longest reworded answer
+    model_answer_s: float = 2.0  # then the plain sentence is used
+    max_words_tokens: int = 64  # longest reworded sentence
 
 
 @dataclass(frozen=True, slots=True)

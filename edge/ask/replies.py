@@ -99,6 +99,8 @@ def _rr_phrase(asked: Asked, fact: Fact, word: str) -> Phrase:
 
 def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]:
     def reply(asked: Asked, plan: Plan) -> Draft:
+        if plan.form in {"query", "locate"} and plan.quantity == ("max" if kind == "tachycardia" else "min") and not plan.threshold:
+            return rate(asked, plan)  # "how low did it drop?" asks for the value
         settings = asked.context.settings
         if plan.threshold and 30 <= plan.threshold.value <= 250 and plan.threshold.above == (kind == "tachycardia"):
             if kind == "tachycardia":

@@ -1,4 +1,8 @@
-"""Plain phrases to friendlier words: the language model proposes, the check decides."""
+"""Plain phrases to friendlier words: the language model proposes, the check decides.
+
+The model rewords the main sentence, the one that answers the question; what follows stays plain. One short sentence
+is what an untuned 135 M model does well, and what fits into half a second on two cores.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +13,31 @@ from edge.ask.model_client import LanguageModel
 from edge.errors import ModelError
 from edge.settings import AskSettings
 
-MAX_REWORDED = 4  # longer drafts are lists of figures: nothing to gain in rewording them, and seconds to lose
+MAX_REWORDED = 5  # a draft with more phrases is a report: a list of figures gains nothing by rewording
+
 # Decoded once and kept in the KV cache; the examples show that numbers are copied and nothing is added.
 PREFIX = """<|im_start|>system
-You answer a question about a heart recording by rewording the measured facts. Copy every number and unit exactly. Add nothing.<|im_end|>
+Reword the fact as the answer to the question, in one short sentence. Copy every number, unit and time exactly. Add nothing.<|im_end|>
 <|im_start|>user
-Facts: The mean heart rate was 71 bpm between 0:00 and 10:00.
+Fact: The mean heart rate was 71 bpm between 0:00 and 10:00.
 Question: How fast is my heart going?<|im_end|>
 <|im_start|>assistant
 Your mean heart rate was 71 bpm between 0:00 and 10:00.<|im_end|>
 <|im_start|>user
-Facts: No pause of 2 s or longer was found over the whole recording (30 min). The longest interval between two beats was 1.31 s, at 4:15.
+Fact: No pause of 2 s or longer was found over the whole recording (30 min).
 Question: Did his heart stop?<|im_end|>
 <|im_start|>assistant
-No pause of 2 s or longer was found over the whole recording (30 min). The longest interval between two beats was 1.31 s, at 4:15.<|im_end|>
+His heart made no pause of 2 s or longer over the whole recording (30 min).<|im_end|>
+<|im_start|>user
+Fact: The highest heart rate was 118 bpm, over 8 beats from 14:02:11.
+Question: what was her top pulse<|im_end|>
+<|im_start|>assistant
+Her highest heart rate was 118 bpm, over 8 beats from 14:02:11.<|im_end|>
+<|im_start|>user
+Fact: 5230 beats were found between 1:00:00 and 2:00:00.
+Question: Number of beats in the second hour?<|im_end|>
+<|im_start|>assistant
+There were 5230 beats found between 1:00:00 and 2:00:00.<|im_end|>
 """
 
 
@@ -43,43 +58,35 @@ def word(
     settings: AskSettings,
     on_words: Callable[[str], None] = lambda _: None,
 ) -> Worded:
-    """Reword a draft; the draft's own sentences when the model has none that pass the check.
+    """Reword a draft's main sentence; the draft's own when the model has none that passes the check in time.
 
-    `on_words` gets every further sentence as soon as it may leave: sentences that pass are final, so what was
-    streamed is always the beginning of the text returned.
+    `on_words` gets the text as it grows; what it got is always the beginning of the text returned, because only
+    checked sentences are passed on.
     """
-    if model is None or draft.status != "answered" or len(draft.phrases) > MAX_REWORDED:
-        on_words(draft.text)
-        return Worded(draft.text, by_model=False, why_not="no model" if model is None else "fixed wording")
-    kept: list[str] = []
-    problem = ""
+    first, rest = draft.phrases[0], [phrase.text for phrase in draft.phrases[1:]]
+    reworded, problem = "", ""
+    if model is None:
+        problem = "no model"
+    elif draft.status != "answered" or len(draft.phrases) > MAX_REWORDED:
+        problem = "fixed wording"
+    else:
+        try:
+            reworded = _first_sentence(model, first.text, question, settings)
+            problem = accept(reworded, first)
+        except ModelError as error:
+            problem = str(error)
+    text = first.text if problem else reworded
+    on_words(text)
+    whole = " ".join([text, *rest])
+    if rest:
+        on_words(whole)
+    return Worded(whole, by_model=not problem, why_not=problem)
 
-    def take(text: str, *, last: bool = False) -> bool:
-        """Check complete sentences one by one against the phrase each stands for."""
-        nonlocal problem
-        complete = sentences(text) if last else sentences(text)[:-1]
-        for sentence in complete[len(kept) :]:
-            if len(kept) >= len(draft.phrases):
-                return False
-            problem = accept(sentence, draft.phrases[len(kept)])
-            if problem:
-                return False
-            kept.append(sentence)
-            on_words(" ".join(kept))
-        return len(kept) < len(draft.phrases)
 
-    facts = draft.text
-    asked = " ".join(question.split()).replace("<|", "< |")
-    prompt = f"<|im_start|>user\nFacts: {facts}\nQuestion: {asked}<|im_end|>\n<|im_start|>assistant\n"
-    try:
-        text = model.ask(prompt, take, settings.model_answer_s)
-        if not problem and len(kept) < len(draft.phrases):
-            take(text, last=True)
-    except ModelError as error:
-        problem = str(error)
-    n_by_model = len(kept)
-    # What the model left out, or said wrongly, is said plainly: the answer is never shorter than the facts.
-    rest = [phrase.text for phrase in draft.phrases[n_by_model:]]
-    whole = " ".join([*kept, *rest])
-    on_words(whole)
-    return Worded(whole, by_model=n_by_model > 0, why_not=problem)
+def _first_sentence(model: LanguageModel, fact: str, question: str, settings: AskSettings) -> str:
+    """The model's first sentence about a fact; it is stopped as soon as a second one begins."""
+    asked = " ".join(question.split()).replace("<|", "< |")  # no one writes the model's own marks
+    prompt = f"<|im_start|>user\nFact: {fact}\nQuestion: {asked}<|im_end|>\n<|im_start|>assistant\n"
+    text = model.ask(prompt, lambda so_far: len(sentences(so_far)) < 2, settings.model_answer_s)
+    found = sentences(text)
+    return found[0] if found else ""

@@ -67,7 +67,7 @@ class Gateway:
     def close(self) -> None:
         """Stop the worker threads; call after `run` has ended."""
         self._keeper.shutdown(wait=True)
-        self._thinker.shutdown(wait=True)
+        self._thinker.shutdown(wait=False, cancel_futures=True)
 
     async def _keep(self) -> None:
         """From the source to the store; on any end the recording is closed properly."""
@@ -171,10 +171,9 @@ class Gateway:
         loop = asyncio.get_running_loop()
 
         def on_words(text: str) -> None:
-            """From the answering thread: checked words, as they come."""
-            asyncio.run_coroutine_threadsafe(
-                self.link.publish(self.link.topics.answer_partial(asked.id), text, qos=0), loop
-            ).result()
+            """From the answering thread: checked words, as they come. Waiting for the loop here could wait for ever."""
+            partial = self.link.publish(self.link.topics.answer_partial(asked.id), text, qos=0)
+            asyncio.run_coroutine_threadsafe(partial, loop)
 
         try:
             if asked.problem:

@@ -77,6 +77,20 @@ def test_jump_of_the_time_column_becomes_a_gap(tmp_path):
     np.testing.assert_allclose(windows[:, 0], ECG_MV, atol=1e-6)
 
 
+@pytest.mark.parametrize("block_bytes", [40, 41, 47, 1000])
+@pytest.mark.parametrize("date", ["", "2026-01-01T10:00:0"])
+def test_jumps_and_lines_are_found_across_blocks(tmp_path, monkeypatch, block_bytes, date):
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", block_bytes)
+    lines = [f"{date}{(k + (k >= 200) * 250) / 250:.3f},{value}" for k, value in enumerate(ECG_MV)]
+    recording = open_file(write_csv(tmp_path, "time,II_mV\n" + "\n".join(lines)))
+    gaps = [(g.start, g.stop, g.cause) for g in pieces(recording) if isinstance(g, Gap)]
+    assert gaps == [(200, 450, "time column jumps")]
+    np.testing.assert_allclose(recording.read_mv(450, 460)[:, 0], ECG_MV[200:210], atol=1e-6)
+    lines[333] = f"{date}0.000,1"
+    with pytest.raises(InputUnreadable, match="in line 335"):
+        open_file(write_csv(tmp_path, "time,II_mV\n" + "\n".join(lines)))
+
+
 def test_step_of_one_and_a_half_samples_is_no_gap(tmp_path):
     times = [4 * k + 2 * (k >= 300) for k in range(600)]
     assert open_file(write_csv(tmp_path, "time_ms,II_mV\n" + rows(times, ECG_MV))).info.n_samples == 600

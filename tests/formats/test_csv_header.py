@@ -144,6 +144,12 @@ def test_lead_is_asked_for_by_name(tmp_path):
         open_file(path, lead="V1")
 
 
+def test_column_of_lead_v_is_not_in_volts(tmp_path):
+    recording = open_file(write_csv(tmp_path, "# fs_hz: 250\n# unit: mV\nlead_V\n" + rows(ECG_MV)))
+    assert [(lead.name, lead.original_unit) for lead in recording.info.leads] == [("lead_V", "mV")]
+    np.testing.assert_allclose(whole(recording)[:, 0], ECG_MV, atol=1e-6)
+
+
 def test_missing_unit_is_told_with_the_line_to_add(tmp_path):
     with pytest.raises(InputUnsupported, match=r"does not state the unit of its signals.*# unit: mV"):
         open_file(write_csv(tmp_path, "time_s,II\n" + rows(times_s(), ECG_MV)))

@@ -182,6 +182,14 @@ def test_anonymised_date_is_no_start(tmp_path):
     assert info.notes == ("The header gives a time of day, 22:30:00, without a date.",)
 
 
+def test_date_that_stands_for_none_is_no_start(tmp_path):
+    path = patch(write(tmp_path), 88, b"night study".ljust(80) + b"01.01.85")
+    assert open_file(path).info.start is None
+    assert open_file(patch(path, 168, b"02.01.85")).info.start == datetime.fromisoformat(
+        "1985-01-02T22:30:00"
+    )
+
+
 def test_date_fields_that_differ_cause_no_warning(tmp_path):
     path = patch(write(tmp_path, recording=STARTED), 168, b"01.03.24")
     assert open_file(path).info.start == datetime.fromisoformat("2024-02-29T22:30:00")
@@ -224,10 +232,13 @@ def test_file_still_being_written_is_read_as_far_as_it_goes(tmp_path):
     assert info.notes == ("The header does not say how long the recording is; 20 data records were found.",)
 
 
-def test_bytes_after_the_last_record_are_left_out(tmp_path):
+@pytest.mark.parametrize("n_bytes", [4, 400])
+def test_bytes_after_the_last_record_are_left_out(tmp_path, n_bytes):
     path = write(tmp_path, recording=STARTED)
-    path.write_bytes(path.read_bytes() + b"junk")
-    assert open_file(path).info.notes == ("Bytes after the last data record were left out.",)
+    path.write_bytes(path.read_bytes() + b"j" * n_bytes)
+    info = open_file(path).info
+    assert info.n_samples == len(ECG_UV)
+    assert info.notes == ("Bytes after the last data record were left out.",)
 
 
 @pytest.mark.parametrize("n_bytes", [8, 255, 300, 511, 512, 900])

@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +39,7 @@ def test_table_beside_a_record_is_the_table(tmp_path):
     (tmp_path / "a.hea").write_text("a 1 250 500\na.dat 16 200/mV 16 0 0 0 0 II\n")
     (tmp_path / "a.dat").write_bytes(bytes(1000))
     (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "a.csv.hea").touch()
     assert open_file(tmp_path / "a.csv").info.source == "csv"
     assert open_file(tmp_path / "a").info.source == "wfdb"
 
@@ -131,3 +134,11 @@ def test_errors_are_one_line(tmp_path, name):
     with pytest.raises(InputError) as caught:
         open_file(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_readers_cost_nothing_until_a_file_needs_them():
+    code = "import sys, edge.formats.sniff; sys.exit(len({'wfdb', 'pandas', 'edfio'} & set(sys.modules)))"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode
+        == 0
+    )

@@ -237,6 +237,13 @@ def test_short_signal_file_is_unreadable_with_both_sizes(tmp_path, counts):
         open_file(header)
 
 
+def test_bytes_before_the_signal_count_towards_its_size(tmp_path, counts):
+    header = write_record(tmp_path, counts)
+    header.write_text(header.read_text().replace(" 16 200", " 16+24 200"))
+    with pytest.raises(InputUnreadable, match="has 2000 bytes where its header asks for 2024"):
+        open_file(header)
+
+
 def test_missing_signal_file_is_named(tmp_path, counts):
     header = write_record(tmp_path, counts)
     (tmp_path / "r.dat").unlink()

@@ -97,13 +97,17 @@ class Proxy:
 
 
 class Scripted:
-    """A broker of few words: a CONNACK by protocol level, one code for SUBACKs, and PUBACKs."""
+    """A broker of few words: a CONNACK by protocol level, one code for SUBACKs (None hangs up), slow PUBACKs."""
 
-    def __init__(self, connack: dict[int, bytes | None], suback: int = 1) -> None:
+    def __init__(
+        self, connack: dict[int, bytes | None], suback: int | None = 1, puback_s: float = 0.0
+    ) -> None:
         self.levels: list[int] = []
-        self._writers: list[asyncio.StreamWriter] = []
+        self.subscriptions: list[bytes] = []
+        self.writers: set[asyncio.StreamWriter] = set()
         self._connack = connack
         self._suback = suback
+        self._puback_s = puback_s
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[Broker]:
@@ -114,30 +118,33 @@ class Scripted:
         await asyncio.sleep(0.05)
 
     def cut(self) -> None:
-        for writer in self._writers:
+        for writer in self.writers:
             writer.transport.abort()
-        self._writers.clear()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.append(writer)
+        self.writers.add(writer)
         with suppress(asyncio.IncompleteReadError, OSError):
-            while True:
-                kind, length = await reader.readexactly(2)
-                if length > 127:
-                    length += 128 * ((await reader.readexactly(1))[0] - 1)
-                body = await reader.readexactly(length)
-                if kind >> 4 == 1:
-                    self.levels.append(body[6])
-                    reply = self._connack[body[6]]
-                    if reply == b"":
-                        break
-                    writer.write(reply or b"")
-                elif kind >> 4 == 3:
-                    at = 2 + int.from_bytes(body[:2])
-                    writer.write(b"\x40\x02" + body[at : at + 2])
-                elif kind >> 4 == 8:
-                    writer.write(b"\x90\x03" + body[:2] + bytes([self._suback]))
+            while (reply := await self._reply(reader)) != HANG_UP:
+                writer.write(reply or b"")
         writer.close()
+        self.writers.discard(writer)
+
+    async def _reply(self, reader: asyncio.StreamReader) -> bytes | None:
+        kind, length = await reader.readexactly(2)
+        if length > 127:
+            length += 128 * ((await reader.readexactly(1))[0] - 1)
+        body = await reader.readexactly(length)
+        if kind >> 4 == 1:
+            self.levels.append(body[6])
+            return self._connack[body[6]]
+        if kind >> 4 == 3:
+            await asyncio.sleep(self._puback_s)
+            at = 2 + int.from_bytes(body[:2])
+            return b"\x40\x02" + body[at : at + 2]
+        if kind >> 4 == 8:
+            self.subscriptions.append(body[4:-1])
+            return HANG_UP if self._suback is None else b"\x90\x03" + body[:2] + bytes([self._suback])
+        return None
 
 
 ACCEPT, REFUSE, SILENCE, HANG_UP = b"\x20\x02\x00\x00", b"\x20\x02\x00\x01", None, b""

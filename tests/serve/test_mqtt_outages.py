@@ -212,9 +212,11 @@ def test_a_login_refused_in_3_1_1_is_told_as_such(code: bytes) -> None:
 @pytest.mark.parametrize("manner", [HANG_UP, SILENCE])
 def test_a_broker_that_says_nothing_is_a_link_error_and_leaves_nothing_behind(manner: bytes | None) -> None:
     async def main() -> None:
-        async with Scripted({5: manner, 4: manner}).serve() as broker:
+        scripted = Scripted({5: manner, 4: manner})
+        async with scripted.serve() as broker:
             with pytest.raises(LinkError, match="timed out"):
                 await MqttLink(broker, TOPICS).__aenter__()
+            await until(lambda: not scripted.writers)
             with pytest.raises(LinkError):
                 await ask_over_mqtt(broker, TOPICS, "How fast?", timeout_s=0.2)
 
@@ -223,12 +225,14 @@ def test_a_broker_that_says_nothing_is_a_link_error_and_leaves_nothing_behind(ma
 
 def test_connecting_can_be_cancelled_and_leaves_nothing_behind() -> None:
     async def main() -> None:
-        async with Scripted({5: SILENCE}).serve() as broker:
+        scripted = Scripted({5: SILENCE})
+        async with scripted.serve() as broker:
             entering = asyncio.create_task(MqttLink(broker, TOPICS).__aenter__())
             await asyncio.sleep(0.1)
             entering.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await entering
+            await until(lambda: not scripted.writers)
 
     run(main)
 
@@ -239,6 +243,30 @@ def test_a_refused_subscription_is_told() -> None:
         async with scripted.serve() as broker, MqttLink(broker, TOPICS) as link:
             await link.subscribe([TOPICS.ask])
             assert link.warnings == (f"No messages come from {TOPICS.ask}: the broker refuses it.",)
+
+    run(main)
+
+
+def test_a_subscription_made_while_connecting_is_not_forgotten() -> None:
+    async def main() -> None:
+        scripted = Scripted({5: REFUSE, 4: ACCEPT}, puback_s=0.2)
+        async with scripted.serve() as broker, MqttLink(broker, TOPICS, wait=True) as link:
+            await link.subscribe(["early"])
+            await until(lambda: scripted.subscriptions == [b"early"])
+            assert not link.connected
+            await link.subscribe(["meanwhile"])
+            await until(lambda: scripted.subscriptions == [b"early", b"meanwhile"])
+
+    run(main)
+
+
+def test_a_connection_lost_while_subscribing_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        async with Scripted({5: REFUSE, 4: ACCEPT}, suback=None).serve() as broker:
+            link = MqttLink(broker, TOPICS)
+            await link.subscribe([TOPICS.ask])
+            with pytest.raises(LinkError):
+                await link.__aenter__()
 
     run(main)
 

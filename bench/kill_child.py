@@ -1,0 +1,29 @@
+"""The process that bench.kill kills: replays the demo ECG into a store and reports each frame handed over."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge.acquire.live import LiveRecording
+from edge.acquire.replay import ReplaySource
+from edge.formats.memory import demo_recording
+from edge.pipeline import AnalysisState
+from edge.recording.store import RecordingWriter
+from edge.types import RecordingInfo
+
+
+async def main(path: Path, speed: float) -> None:
+    """Replay into `path` at a multiple of real time."""
+    recording = demo_recording()
+    info = RecordingInfo(path.stem, recording.info.leads, recording.info.fs_hz, 0, datetime.now(UTC), "store")
+    live = LiveRecording(RecordingWriter(path, info), AnalysisState(info.fs_hz))
+    print("begun", flush=True)
+    async for frame in ReplaySource(recording, speed).stream():
+        live.take(frame)
+        print(frame.first_sample + len(frame.signal_mv), flush=True)
+    live.end()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2])))
