@@ -31,11 +31,9 @@ LeadName = Annotated[str | None, typer.Option("--lead", help="Read only this lea
 def main() -> None:
     """Run the command; one line and an exit code for everything that goes wrong."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)  # the exit code of typer.Exit comes back as a value
     except AnyecgError as error:
         _fail(str(error), error.exit_code)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _fail("Stopped", 130)
     except BrokenPipeError:  # the reader of our output has seen enough

@@ -7,7 +7,7 @@ from edge.formats.memory import DEMO_ID, demo_recording
 from edge.formats.sniff import open_file
 from edge.pipeline import annotate
 from edge.recording.library import ID_PATTERN
-from edge.recording.store import SUFFIX, StoredRecording
+from edge.recording.store import MAGIC, SUFFIX, StoredRecording
 from edge.settings import Settings
 from edge.types import Annotations, Lead, Recording
 
@@ -18,7 +18,7 @@ LEAD_PREFERENCE = ("ii", "mlii", "ecg", "i", "mv5", "v5", "cm5", "v4", "v2", "v1
 def open_input(text: str, folder: Path, lead: str | None = None) -> Recording:
     """The recording that a command names; `folder` holds the stored ones. InputError says what to do instead."""
     path = Path(text)
-    if path.suffix == SUFFIX and path.is_file():
+    if _is_stored(path):
         return StoredRecording(path)
     if ID_PATTERN.fullmatch(text) and (folder / f"{text}{SUFFIX}").is_file():
         return StoredRecording(folder / f"{text}{SUFFIX}")
@@ -27,6 +27,15 @@ def open_input(text: str, folder: Path, lead: str | None = None) -> Recording:
     if not text.strip():
         raise InputUnreadable("The input's name is empty", "Give a file, or the id of a stored recording")
     return open_file(path, lead)
+
+
+def _is_stored(path: Path) -> bool:
+    """Told by content, like every other kind of file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):  # open_file says what is wrong with it
+        return False
 
 
 def analysis_lead(leads: tuple[Lead, ...]) -> int:

@@ -31,12 +31,19 @@ class QualitySettings:
 
 @dataclass(frozen=True, slots=True)
 class BeatSettings:
-    """How the beat detector is windowed; scored in bench/results/mitdb_beats.json."""
+    """How the beat detector is windowed; scored in bench/results/beats.json."""
 
     window_s: int = 10  # whole seconds; beats are decided for so much at a time; with `ahead_s` the largest live delay
     before_s: int = 20  # whole seconds; context before, in which the detector's thresholds settle
     ahead_s: float = 2.0  # context after: one longest ordinary RR interval
     min_run_s: float = 2.0  # the detector learns its thresholds in two seconds; shorter runs are not searched
+    edge_guard_s: float = 0.06  # half a QRS: nearer to the edge of a stretch no beat is whole
+    t_wave_s: float = 0.40  # a much smaller detection so soon after a beat is its T wave
+    p_wave_s: float = 0.36  # a much smaller detection so soon before a beat is its P wave
+    small_fraction: float = 0.50  # "much smaller": below this share of the neighbour's size in 4-20 Hz
+    overlong: float = 1.40  # intervals over so many local medians are searched for an overlooked beat
+    overlooked_fraction: float = 0.50  # an overlooked beat has at least this share of the usual size …
+    over_t_wave: float = 1.50  # … and is so many times as large as the T waves here
     refractory_s: float = 0.25  # 240 bpm; nearer detections on both sides of a window edge are one beat
 
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from sleepecg import detect_heartbeats
 
 from edge.clean.quality import State, finite_runs
+from edge.detect.revise import revise_beats
 from edge.settings import BeatSettings
 from edge.types import Samples
 
@@ -23,7 +24,8 @@ def find_beats(
 
     Differs from running it on a whole recording: it sees at most the context and one window, so its search-back
     is bounded on any input and no threshold outlives half a minute; unusable seconds are cut out instead of
-    searched; what is left is searched stretch by stretch.
+    searched; what is left is searched stretch by stretch; a second look (edge.detect.revise) adds wide beats and
+    drops T waves; half a QRS at the edge of a stretch is no beat.
     """
     searchable = signal_mv.copy()
     stops = np.append(second_starts[1:], len(signal_mv))
@@ -34,7 +36,10 @@ def find_beats(
         run = searchable[a:b]
         # sleepecg refuses a constant signal; the bound is far below one converter step
         if b - a >= settings.min_run_s * fs_hz and np.ptp(run) > 1e-6:
-            found.append(np.asarray(detect_heartbeats(run, fs_hz), np.int64) + a)
+            beats = np.asarray(detect_heartbeats(run, fs_hz), np.int64)
+            beats = revise_beats(run, fs_hz, beats, settings)
+            guard = settings.edge_guard_s * fs_hz
+            found.append(beats[(beats >= guard) & (beats < b - a - guard)] + a)
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 

@@ -23,7 +23,8 @@ from edge.recording import codec
 from edge.settings import StoreSettings
 from edge.types import Annotations, Gap, Lead, LinkEvent, Piece, RecordingInfo, Samples, SignalMv
 
-SUFFIX = ".anyecg"
+SUFFIX = ".ecgdb"
+MAGIC = b"SQLite format 3\0"
 SCHEMA_VERSION = 1
 CACHED_BLOCKS = 8  # decoded blocks kept by a reader: a minute of each of a few leads
 

@@ -15,6 +15,7 @@ from edge.ask.spans import offset_text
 from edge.errors import AnyecgError
 from edge.formats.memory import demo_recording
 from edge.inputs import analysis_lead
+from edge.recording.library import recording_path
 from edge.recording.store import StoredRecording
 from edge.report.page import answers_page
 from edge.serve.broker import Broker, Topics, embedded_broker
@@ -60,7 +61,7 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
                 running.result()
             if gateway.problem is not None:
                 raise gateway.problem
-            say(f"\nThe recording is kept in {out / gateway.recording_id}.anyecg. Questions over MQTT ({topics.ask}):")
+            say(f"\nThe recording is kept in {recording_path(out, gateway.recording_id)}. Questions over MQTT ({topics.ask}):")
             answers = []
             for question in QUESTIONS:
                 answer = await ask_over_mqtt(broker, topics, question, timeout_s=ANSWER_S)
@@ -74,7 +75,7 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
             await asyncio.gather(running, watching, return_exceptions=True)
         if answers[-1]["model"] is None and model.status != "ready":
             say(f"\nThe answers are plain sentences: {model.status}")
-    stored = StoredRecording(out / f"{gateway.recording_id}.anyecg")
+    stored = StoredRecording(recording_path(out, gateway.recording_id))
     html = answers_page(stored, stored.annotations(), analysis_lead(stored.info.leads), answers)
     stored.close()
     path = out / "answers.html"

@@ -48,7 +48,6 @@ class MqttLink:
     It publishes `status` as online after each connect and as offline at the end; the broker does the latter
     when the link is lost (last will). Entering raises LinkError when the first attempt to connect fails; with
     `wait` it returns at once and connecting goes on in the background, since a recording needs no broker.
-
     `on_connect` is awaited after each connect, for what a broker without a memory has to be told again.
     Outgoing messages pass one bounded queue, in order; those with QoS 1 arrive at least once.
     """

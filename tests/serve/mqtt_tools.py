@@ -97,7 +97,7 @@ class Proxy:
 
 
 class Scripted:
-    """A broker of few words: a CONNACK by protocol level, one code for SUBACKs (None hangs up), slow PUBACKs."""
+    """A broker of few words: CONNACKs by protocol level, a code for SUBACKs (None hangs up), slow PUBACKs."""
 
     def __init__(
         self, connack: dict[int, bytes | None], suback: int | None = 1, puback_s: float = 0.0
