@@ -4,14 +4,15 @@ Decisions fall on a grid of windows anchored at sample 0, each seen with a fixed
 how the signal was cut up on its way here: replaying a recording gives the annotations of the file.
 """
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.clean.quality import Reason, State, assess
-from edge.detect.beats import find_beats, join_beats
+from edge.detect.beats import find_beats, join_beats, refractory_of
 from edge.settings import Settings
 from edge.types import Annotations, Gap, Piece, Recording, Samples, pieces
 
@@ -67,7 +68,7 @@ def advance(piece: Piece, state: AnalysisState) -> tuple[list[Decided], Analysis
         else:
             part = piece.signal_mv[start - piece.start : stop - piece.start, state.lead].astype(np.float64)
         state.signal_mv = np.concatenate((state.signal_mv, part))
-        decided += _decide(state, final=False)
+        decided += _joined(_decide(state, final=False))
     return decided, state
 
 
@@ -80,27 +81,44 @@ def annotate(recording: Recording, lead: int = 0, settings: Settings | None = No
     """Analyse a whole recording by window."""
     info = recording.info
     state = AnalysisState(info.fs_hz, lead, settings or Settings())
-    decided: list[Decided] = []
     gaps: list[Gap] = []
-    for piece in pieces(recording):
-        if isinstance(piece, Gap):
-            _extend_gaps(gaps, piece)
-        decided += advance(piece, state)[0]
-    decided += finish(state)
-    return collect(decided, info.fs_hz, gaps)
+
+    def decisions() -> Iterator[Decided]:
+        for piece in pieces(recording):
+            if isinstance(piece, Gap):
+                _extend_gaps(gaps, piece)
+            yield from advance(piece, state)[0]
+        yield from finish(state)
+
+    return collect(decisions(), info.fs_hz, gaps)
 
 
 def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> Annotations:
-    """Join decisions, in order and without a hole, into annotations."""
-    parts = list(decided)
+    """Join decisions, in order and without a hole, into annotations; `gaps` is read when all have come."""
+    beats, quality, reasons, stop = array("q"), bytearray(), bytearray(), 0
+    for d in decided:
+        beats.extend(d.beats.tolist())
+        quality += d.quality.tobytes()
+        reasons += d.reasons.tobytes()
+        stop = d.stop
     return Annotations(
         fs_hz=fs_hz,
-        n_samples=parts[-1].stop if parts else 0,
-        beats=np.concatenate([p.beats for p in parts]) if parts else np.empty(0, np.int64),
-        quality=np.concatenate([p.quality for p in parts]) if parts else np.empty(0, np.uint8),
-        reasons=np.concatenate([p.reasons for p in parts]) if parts else np.empty(0, np.uint8),
+        n_samples=stop,
+        beats=np.frombuffer(beats, np.int64),
+        quality=np.frombuffer(quality, np.uint8),
+        reasons=np.frombuffer(reasons, np.uint8),
         gaps=tuple(gaps),
     )
+
+
+def seconds_begun(n_samples: int, fs_hz: float) -> int:
+    """How many seconds begin before a sample; second k begins at sample `round(k * fs_hz)`."""
+    n = int(n_samples / fs_hz)
+    while n > 0 and round((n - 1) * fs_hz) >= n_samples:
+        n -= 1
+    while round(n * fs_hz) < n_samples:
+        n += 1
+    return n
 
 
 def _extend_gaps(gaps: list[Gap], piece: Gap) -> None:
@@ -109,6 +127,21 @@ def _extend_gaps(gaps: list[Gap], piece: Gap) -> None:
         gaps[-1] = Gap(gaps[-1].start, piece.stop, gaps[-1].cause)
     else:
         gaps.append(piece)
+
+
+def _joined(decided: list[Decided]) -> list[Decided]:
+    """Decisions that follow each other as one: a gap of a month has a quarter of a million windows."""
+    if len(decided) < 2:
+        return decided
+    return [
+        Decided(
+            decided[0].first_second,
+            decided[-1].stop,
+            np.concatenate([d.beats for d in decided]),
+            np.concatenate([d.quality for d in decided]),
+            np.concatenate([d.reasons for d in decided]),
+        )
+    ]
 
 
 def _decide(state: AnalysisState, *, final: bool) -> list[Decided]:
@@ -132,8 +165,8 @@ def _decide_window(state: AnalysisState, first_second: int, start: int, stop: in
     beats = state.settings.beats
     seen_stop = min(state.signal_stop, stop + round(beats.ahead_s * state.fs_hz))
     signal_mv = state.signal_mv[: seen_stop - state.signal_start]
-    n_seconds = int(np.ceil(round((stop - start) / state.fs_hz, 6)))
-    n_ahead = int(np.ceil(round((seen_stop - stop) / state.fs_hz, 6)))
+    n_seconds = seconds_begun(stop, state.fs_hz) - first_second
+    n_ahead = seconds_begun(seen_stop, state.fs_hz) - first_second - n_seconds
     if np.isnan(signal_mv[start - state.signal_start :]).all():
         nothing = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
         states = np.full(n_seconds, State.UNUSABLE, np.uint8)
@@ -157,7 +190,7 @@ def _decide_window(state: AnalysisState, first_second: int, start: int, stop: in
         found,
         start - round(EDGE_S * state.fs_hz),
         stop,
-        round(beats.refractory_s * state.fs_hz),
+        refractory_of(found, state.fs_hz, beats),
     )
     state.last_beat = joined[-1] if joined else state.last_beat
     state.context_states = states[: n_context + n_seconds]

@@ -44,6 +44,8 @@ class BeatSettings:
     overlong: float = 1.40  # intervals over so many local medians are searched for an overlooked beat
     overlooked_fraction: float = 0.50  # an overlooked beat has at least this share of the usual size …
     over_t_wave: float = 1.50  # … and is so many times as large as the T waves here
+    noise_share: float = 0.05  # below this share of the large beats' size it is noise; no reference beat of MIT-BIH is
+    fast_share: float = 0.80  # `refractory_s` is at most so much of the usual interval: rates above 240 bpm stay whole
     refractory_s: float = 0.25  # 240 bpm; nearer detections on both sides of a window edge are one beat
 
 

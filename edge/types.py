@@ -171,7 +171,7 @@ class Fact:
     """Where in the recording the value can be seen."""
 
 
-def pieces(recording: Recording, start: int = 0, stop: int | None = None, step_s: float = 60.0) -> Iterator[Piece]:
+def pieces(recording: Recording, start: int = 0, stop: int | None = None, step_s: float = 240.0) -> Iterator[Piece]:
     """Yield windows and gaps of [start, stop) in order; together they cover it exactly once.
 
     At most `step_s` seconds are read at a time, so a window may continue in the next piece.

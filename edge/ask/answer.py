@@ -22,7 +22,9 @@ SCHEMA = "anyecg.answer/1"
 NOTICE = "Not a medical device and not for emergencies; measured by software, reviewed by nobody."
 EMERGENCY = "If this may be an emergency, call your local emergency number now; do not wait for this device."
 VERDICT_WORDS: dict[Verdict, str] = {"yes": "Yes.", "no": "No.", "not sure": "That is not certain."}
-EXAMPLES = 'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
+EXAMPLES = (
+    'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
+)
 COMPARABLE = {"rate": "heart_rate_mean", "beats": "beat_count", "pauses": "longest_rr", "variability": "rmssd",
               "regularity": "irregular_share", "ectopy": "early_beat_count", "quality": "analysable_share",
               "coverage": "gap_total", "tachycardia": "tachycardia_total", "bradycardia": "bradycardia_total"}  # fmt: skip
@@ -106,7 +108,9 @@ class Answerer:
             "evidence": [span_document(s) for s in _evidence(draft)],
             "analysable_fraction": round(max((f.analysable_fraction for f in draft.facts), default=0.0), 4),
             "source": "measured",
-            "model": {"name": self.model.name, "sha256": self.model.sha256} if self.model and worded.by_model else None,
+            "model": {"name": self.model.name, "sha256": self.model.sha256}
+            if self.model and worded.by_model
+            else None,
             "timing_ms": {
                 "plan": _ms(planned - began),
                 "facts": _ms(measured - planned),
@@ -129,7 +133,8 @@ def checked_question(question: str, settings: Settings) -> str:
         raise UsageError("The question is empty", EXAMPLES)
     if len(question) > settings.ask.max_question_chars:
         raise UsageError(
-            f"The question has {len(question)} characters, more than {settings.ask.max_question_chars}", "Ask one thing at a time"
+            f"The question has {len(question)} characters, more than {settings.ask.max_question_chars}",
+            "Ask one thing at a time",
         )
     return question
 
@@ -151,7 +156,11 @@ def draft_answer(question: str, plan: Plan, sources: list[Source], settings: Set
             return _not_recorded(plan, asked)
     if plan.lead and plan.lead not in {lead.name.lower() for lead in sources[0].info.leads}:
         names = ", ".join(lead.name for lead in sources[0].info.leads)
-        return Draft("not_recorded", (Phrase(f"Lead {plan.lead} is not in this recording; it has {names}."),), verdict="not sure")
+        return Draft(
+            "not_recorded",
+            (Phrase(f"Lead {plan.lead} is not in this recording; it has {names}."),),
+            verdict="not sure",
+        )
     if plan.target in {"rhythm", "intervals"} or (plan.target == "ectopy" and _names_origin(question)):
         return _not_judged(question, plan, sides[0])
     if len(sides) == 2 and plan.target in COMPARABLE:
@@ -183,7 +192,9 @@ def _not_recorded(plan: Plan, asked: Asked) -> Draft:
     words = plan.span.words or "that time"
     reason = f"the recording covers {begin} to {end}"
     fact = Fact("recorded", None, "s", plan.span.start_s, plan.span.end_s, reason=reason)
-    return Draft("not_recorded", (Phrase(f'"{words}" was not recorded: {reason}.'),), (fact,), verdict="not sure")
+    return Draft(
+        "not_recorded", (Phrase(f'"{words}" was not recorded: {reason}.'),), (fact,), verdict="not sure"
+    )
 
 
 def _out_of_scope(plan: Plan) -> Draft:
@@ -202,13 +213,30 @@ def _names_origin(question: str) -> bool:
 def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
     """Rhythm names, beat types and waves: said to be unmeasured, with the nearest thing that is measured."""
     names = named_things(question)
-    what = ", ".join(names) if names else {"rhythm": "the name of the rhythm", "intervals": "waves and their intervals"}.get(plan.target, "the origin of beats")
+    what = (
+        ", ".join(names)
+        if names
+        else {"rhythm": "the name of the rhythm", "intervals": "waves and their intervals"}.get(
+            plan.target, "the origin of beats"
+        )
+    )
     reason = "this version measures when beats come and does not judge rhythm names, beat types or waves"
-    fact = Fact(plan.target, None, "", asked.context.start_s, asked.context.end_s, 0, asked.context.analysable_fraction, reason)
+    fact = Fact(
+        plan.target,
+        None,
+        "",
+        asked.context.start_s,
+        asked.context.end_s,
+        0,
+        asked.context.analysable_fraction,
+        reason,
+    )
     phrases = [Phrase(f"{what[0].upper()}{what[1:]}: not measurable, because {reason}.")]
     facts = [fact]
     if plan.target in {"rhythm", "ectopy"}:
-        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](asked, replace(plan, form="query"))
+        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](
+            asked, replace(plan, form="query")
+        )
         if near.status == "answered":
             phrases += [Phrase("What was measured:"), near.phrases[0]]
             facts += near.facts
@@ -218,7 +246,13 @@ def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
 def _compare(plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
     """The main figure of both sides and their difference."""
     name = COMPARABLE[plan.target]
-    group = "episodes" if plan.target in {"tachycardia", "bradycardia"} else "regularity" if plan.target == "ectopy" else plan.target
+    group = (
+        "episodes"
+        if plan.target in {"tachycardia", "bradycardia"}
+        else "regularity"
+        if plan.target == "ectopy"
+        else plan.target
+    )
     values: list[Fact] = []
     for asked in sides:
         facts = measure(asked.context, group)
@@ -230,13 +264,30 @@ def _compare(plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
             return Draft("not_measurable", (Phrase(text),), tuple(values), verdict="not sure")
     a, b = (float(fact.value or 0.0) for fact in values)
     digits = 2 if values[0].unit == "s" and name == "longest_rr" else 0
-    difference = Fact("difference", round(b, digits) - round(a, digits), values[0].unit, sides[1].context.start_s, sides[1].context.end_s, values[1].n, sides[1].context.analysable_fraction)
+    difference = Fact(
+        "difference",
+        round(b, digits) - round(a, digits),
+        values[0].unit,
+        sides[1].context.start_s,
+        sides[1].context.end_s,
+        values[1].n,
+        sides[1].context.analysable_fraction,
+    )
     assert difference.value is not None
     unit = values[0].unit
-    how = "the same" if difference.value == 0 else f"{abs(difference.value):.{digits}f} {unit} {'higher' if difference.value > 0 else 'lower'}"
+    how = (
+        "the same"
+        if difference.value == 0
+        else f"{abs(difference.value):.{digits}f} {unit} {'higher' if difference.value > 0 else 'lower'}"
+    )
     text = f"The {FACT_WORDS[name]} was {a:.{digits}f} {unit} in the first ({labels[0]}) and {b:.{digits}f} {unit} in the second ({labels[1]}): {how} in the second."
     choice = "equal" if difference.value == 0 else labels[int(difference.value > 0)]
-    return Draft("answered", (Phrase(text),), (*values, difference), choice=choice if plan.form in {"choose", "compare"} else None)
+    return Draft(
+        "answered",
+        (Phrase(text),),
+        (*values, difference),
+        choice=choice if plan.form in {"choose", "compare"} else None,
+    )
 
 
 def _from_to(asked: Asked) -> str:

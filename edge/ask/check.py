@@ -1,56 +1,57 @@
 """The check on the words: a rewording leaves the process only when it says what the plain phrase says.
 
-A phrase is made from facts by ordinary code and holds one quantity, so everything its rewording may contain is in
-it: each number, each time, each finding. What cannot be shown to be the same is not the same.
+A phrase is made from facts by ordinary code and holds one quantity. Its rewording may add and drop words that
+carry no finding, no amount and no judgement; everything else must be there, in the phrase's order, and nothing
+else may be. What cannot be shown to be the same is not the same.
 """
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 
 from edge.ask.draft import Phrase
 
-_TOKEN = re.compile(r"\d+(?:[:.,-]\d+)*|[^\W\d_](?:[\w'’-]*\w)?|%")
-_NEGATIONS = frozenset("no not never none neither nor without cannot n't nothing hardly barely absent free".split())
-# Words of a phrase that a rewording may not drop: without them the same number says something else.
-_QUALIFIERS = frozenset(
-    "more less than longer shorter above below least most mostly about over under early out cannot could would "
-    "unusable usable good gap gaps regular irregular together lowest highest longest shortest last mean".split()
-)
-# Words that carry no finding, no amount and no judgement: a rewording may use them though the phrase does not.
-_HARMLESS = frozenset(
-    "a an the this that these those it its is was were be been being are has have had did do does "
-    "i you your yours he she his her their they we our my me at in on of for from to by with during between and "
-    "as then there here while when where which who what how into within through throughout "
-    "recording recorded ecg heart heart's rate measured measurement shows showed show "
-    "time times period whole entire full reached around".split()
-)
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Numbers and times, words, and every other sign on its own ("%", "<", "?", a dash before a number).
+_TOKEN = re.compile(r"\d+(?:[:.,-]\d+)*|[^\W\d_](?:[\w'’-]*\w)?|[^\w\s.,;:()'’\"]|_")
+_NEGATIONS = _words("no not never none neither nor without cannot n't nothing")
+_ARTICLES = _words("a an the this that these those it its your his her their")
+# Words before a number that tell its part: "from 1:00" is not "at 1:00", "for 15 s" not "within 15 s".
+_RELATIONS = _words("at in on of for from to by with during between and within into through throughout as")
+_SAME_RELATION = {"of": "", "between": "from", "and": "to"}
+_HARMLESS = _words(
+    """is was were be been being are has have had did do does i you yours he she they we our my me then here
+    there while when where which who what how recording recorded ecg measured measurement shows showed show time period
+    whole entire full reached found"""
+).union(_ARTICLES, _RELATIONS)
+_SUBJECTS = _words("heart rate signal")  # may be dropped or moved, but not brought in
 _ENDINGS = ("ing", "ed", "es", "s")
+MAX_ADDED = 8  # harmless words beyond the phrase's own length; more is babble
 
 
 def accept(sentence: str, phrase: Phrase) -> str:
     """Why a sentence must not stand for a phrase; empty when it may.
 
-    Rules: (1) its numbers and times are the phrase's, all of them, in the phrase's order, each before the same word;
-    (2) it keeps a word that names the quantity; (3) it drops no qualifier; (4) it is negative exactly when the phrase
-    is; (5) every other word is the phrase's or carries no finding, amount or judgement.
+    Rules: (1) without the harmless words, and with the phrase's cues taken for one word, both have the same
+    words, numbers and signs in the same order; (2) each number stands in the same relation ("from", "to", "for").
     """
     said, meant = _tokens(sentence), _tokens(phrase.text)
     if not said:
         return "nothing was said"
-    if _numbers(said) != _numbers(meant):
-        return "the numbers are not those that were measured"
-    words, known = set(said), set(meant)
-    if phrase.cues and not words & phrase.cues:
-        return "the quantity is not named"
-    cues_kept = bool(phrase.cues & known)
-    dropped = (known & _QUALIFIERS) - words - (phrase.cues if cues_kept else frozenset())
-    if dropped:
-        return f"{min(dropped)!r} is dropped"
-    if bool(words & _NEGATIONS) != bool(known & _NEGATIONS):
-        return "the sense is turned round"
-    allowed = {_stem(word) for word in known | phrase.cues}
-    for word in said:
-        if not word[0].isdigit() and word not in _HARMLESS and _stem(word) not in allowed:
-            return f"{word!r} was not measured"
+    if len(said) > len(meant) + MAX_ADDED:
+        return "too much was said"
+    # A lead may be called I or A: such a name is no pronoun and no article.
+    harmless = _HARMLESS - {name.lower() for name in re.findall(r"\b[A-Z]\b", phrase.text)}
+    harmless |= _SUBJECTS.intersection(meant)
+    cues = {_stem(cue) for cue in phrase.cues}
+    if why := _difference(_content(said, harmless, cues), _content(meant, harmless, cues)):
+        return why
+    if list(_relations(said)) != list(_relations(meant)):
+        return "a number is given another part"
     return ""
 
 
@@ -59,26 +60,45 @@ def sentences(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
 
 
+def _difference(said: list[str], meant: list[str]) -> str:
+    """What tells two lists of tokens apart, in words; empty when they are the same."""
+    if [token for token in said if token[0].isdigit()] != [token for token in meant if token[0].isdigit()]:
+        return "the numbers are not those that were measured"
+    if [token for token in said if token in _NEGATIONS] != [token for token in meant if token in _NEGATIONS]:
+        return "the sense is turned round"
+    for token in said:
+        if token not in meant:
+            return f"{token!r} was not measured"
+    for token in meant:
+        if token not in said:
+            return f"{token!r} is dropped"
+    return "" if said == meant else "the words are in another order"
+
+
 def _tokens(text: str) -> list[str]:
-    """Lower-case words and numbers; n't is a word of its own."""
+    """Lower-case words, numbers and signs; n't is a word of its own."""
     tokens: list[str] = []
     for token in _TOKEN.findall(text.lower().replace("’", "'")):
         tokens += [token[:-3], "n't"] if token.endswith("n't") else [token.removesuffix("'s")]
-    return tokens
+    return [token for token in tokens if token]
 
 
-def _numbers(tokens: list[str]) -> list[tuple[str, str]]:
-    """Numbers with the unit or noun behind them, in order; a number at the end, or before another, stands alone."""
-    found = []
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+def _content(tokens: list[str], harmless: frozenset[str], cues: set[str]) -> list[str]:
+    """The tokens that carry something, without endings; all of the phrase's cues are one and the same."""
+    stems = [_stem(token) for token in tokens if token not in harmless]
+    return ["<cue>" if stem in cues else stem for stem in stems]
+
+
+def _relations(tokens: list[str]) -> Iterator[str]:
+    """The relation in which each number stands, articles aside; empty for none."""
+    for before, token in pairwise(["", *(token for token in tokens if token not in _ARTICLES)]):
         if token[0].isdigit():
-            unit = "" if not following or following[0].isdigit() or following in _HARMLESS else following
-            found.append((token, unit))
-    return found
+            yield _SAME_RELATION.get(before, before) if before in _RELATIONS else ""
 
 
 def _stem(word: str) -> str:
+    """A word without its ending; a sign, a number and a short word are their own stem."""
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)].rstrip("e")
-    return word.rstrip("e")
+    return word.rstrip("e") if len(word) > 3 else word

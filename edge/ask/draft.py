@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from edge.clean.quality import Reason
 from edge.interpret.facts import Context
 from edge.types import Fact, RecordingInfo, Span
 
 Status = Literal["answered", "not_measurable", "not_recorded", "out_of_scope"]
 Verdict = Literal["yes", "no", "not sure"]
+SEEN = 0.9  # share of a span that must be analysable before "it did not happen" is said
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One plain sentence and the words that tell its quantity from the others."""
+    """One plain sentence and words that mean the same in it."""
 
     text: str
     cues: frozenset[str] = frozenset()
-    """Words of which a rewording must keep one beside the phrase's numbers ("highest", "longest" …)."""
+    """Words of which a rewording may use any in the place of the phrase's own ("highest", "maximum" …)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +56,26 @@ CUES: dict[str, frozenset[str]] = {
     "min": frozenset({"lowest", "minimum", "slowest"}),
     "max": frozenset({"highest", "maximum", "fastest", "peak"}),
     "last": frozenset({"last", "latest", "current"}),
-    "longest": frozenset({"longest"}),
-    "shortest": frozenset({"shortest"}),
     "count": frozenset({"beats", "heartbeats"}),
-    "pauses": frozenset({"pause", "pauses"}),
-    "tachycardia": frozenset({"above", "fast", "faster"}),
-    "bradycardia": frozenset({"below", "slow", "slower"}),
-    "sdnn": frozenset({"sdnn"}),
-    "rmssd": frozenset({"rmssd"}),
-    "pnn50": frozenset({"pnn50"}),
-    "irregular": frozenset({"irregular", "regular", "step"}),
-    "early": frozenset({"early"}),
-    "usable": frozenset({"usable", "analysable", "unusable"}),
-    "gaps": frozenset({"gap", "gaps", "missing"}),
+    "usable": frozenset({"usable", "analysable"}),
 }
+
+
+def seen(asked: Asked) -> bool:
+    """Whether enough of the span could be analysed to say that something did not happen in it."""
+    return asked.context.analysable_fraction >= SEEN
+
+
+def judged(yes: bool, *, sure: bool) -> Verdict:  # noqa: FBT001
+    """A verdict; "not sure" where what was not seen could turn it."""
+    return ("yes" if yes else "no") if sure else "not sure"
 
 
 def missing(asked: Asked, fact: Fact, what: str) -> Draft:
     """A quantity of the span that has no value: the reason, and nothing else."""
-    status: Status = "not_recorded" if fact.reason == "nothing was recorded then" else "not_measurable"
+    c = asked.context
+    reasons = c.annotations.reasons[int(c.start_s) : int(np.ceil(c.end_s))]
+    nothing = bool(np.all(reasons & Reason.NO_SAMPLES))  # outside the recording, or inside a gap
+    status: Status = "not_recorded" if nothing else "not_measurable"
     text = f"{what[0].upper()}{what[1:]} cannot be measured {asked.over}: {fact.reason}."
     return Draft(status, (Phrase(text),), (fact,), verdict="not sure")

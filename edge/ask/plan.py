@@ -17,13 +17,28 @@ TARGETS: tuple[Target, ...] = (
 )  # fmt: skip
 
 
+Sense = Literal["straight", "turned", "unclear"]
+"""Whether a yes to the figure is a yes to the question: "free of gaps" turns it, "never above 120?" leaves it open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """A limit that the question names: "over 130", "longer than 3 s"."""
 
     above: bool
     value: float
+    """Times in seconds."""
     words: str
+    of: Literal["", "rate", "beats", "time", "count", "share"] = ""
+    """What the unit says it limits; empty without a unit."""
+    inclusive: bool = False
+    """The limit itself counts: "at least", "or more"."""
+    always: bool = False
+    """Asked of the whole time: "stay below", not "drop below"."""
+
+    def passed_by(self, value: float) -> bool:
+        """Whether a figure, as rounded for the answer, is on the side asked about."""
+        return (value > self.value) == self.above if value != self.value else self.inclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,9 @@ class Plan:
     span: PlanSpan
     other_span: PlanSpan | None = None
     """The second stretch of a comparison within one recording."""
+    """Of two recordings: the stretch of the second one."""
     threshold: Threshold | None = None
+    sense: Sense = "straight"
     lead: str = ""
     recordings: tuple[str, ...] = ()
     confidence: float = 1.0

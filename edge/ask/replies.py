@@ -37,7 +37,9 @@ def rate(asked: Asked, plan: Plan) -> Draft:
             verdict = "not sure"  # it may have happened where nothing could be measured
     places = main.evidence if wanted != "mean" else None
     used = (main, *(f for f in facts.values() if f is not main and f.value is not None))
-    return Draft("answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None)
+    return Draft(
+        "answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None
+    )
 
 
 def _rate_phrase(asked: Asked, fact: Fact, which: str) -> Phrase:
@@ -46,7 +48,9 @@ def _rate_phrase(asked: Asked, fact: Fact, which: str) -> Phrase:
         return Phrase(f"The mean heart rate was {fact.value:.0f} bpm {asked.over}.", CUES["mean"])
     word = {"min": "lowest", "max": "highest", "last": "last"}[which]
     at = when_text(fact.evidence[0].start_s, asked.info)
-    return Phrase(f"The {word} heart rate was {fact.value:.0f} bpm, over {fact.n} beats from {at}.", CUES[which])
+    return Phrase(
+        f"The {word} heart rate was {fact.value:.0f} bpm, over {fact.n} beats from {at}.", CUES[which]
+    )
 
 
 def beats(asked: Asked, plan: Plan) -> Draft:
@@ -75,11 +79,13 @@ def pauses(asked: Asked, plan: Plan) -> Draft:
     if plan.quantity in {"shortest", "min"}:
         shortest = facts["shortest_rr"]
         assert shortest.value is not None
-        return Draft("answered", (_rr_phrase(asked, shortest, "shortest"),), (shortest,), locations=shortest.evidence)
+        return Draft(
+            "answered", (_rr_phrase(asked, shortest, "shortest"),), (shortest,), locations=shortest.evidence
+        )
     told = f"No pause of {limit_s:g} s or longer was found {asked.over}."
     if n:
         told = f"{n} pause{'s' if n > 1 else ''} of {limit_s:g} s or longer {'were' if n > 1 else 'was'} found {asked.over}."
-    phrases = [Phrase(told, CUES["pauses"]), _rr_phrase(asked, longest, "longest")]
+    phrases = [Phrase(told), _rr_phrase(asked, longest, "longest")]
     if plan.quantity in {"longest", "max"}:
         phrases.reverse()
     phrases += _not_seen(asked)
@@ -99,21 +105,31 @@ def _rr_phrase(asked: Asked, fact: Fact, word: str) -> Phrase:
 
 def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]:
     def reply(asked: Asked, plan: Plan) -> Draft:
-        if plan.form in {"query", "locate"} and plan.quantity == ("max" if kind == "tachycardia" else "min") and not plan.threshold:
+        if (
+            plan.form in {"query", "locate"}
+            and plan.quantity == ("max" if kind == "tachycardia" else "min")
+            and not plan.threshold
+        ):
             return rate(asked, plan)  # "how low did it drop?" asks for the value
         settings = asked.context.settings
-        if plan.threshold and 30 <= plan.threshold.value <= 250 and plan.threshold.above == (kind == "tachycardia"):
+        if (
+            plan.threshold
+            and 30 <= plan.threshold.value <= 250
+            and plan.threshold.above == (kind == "tachycardia")
+        ):
             if kind == "tachycardia":
                 settings = dataclasses.replace(settings, tachycardia_bpm=plan.threshold.value)
             else:
                 settings = dataclasses.replace(settings, bradycardia_bpm=plan.threshold.value)
         facts = measure(dataclasses.replace(asked.context, settings=settings), "episodes")
-        count, total, limit = (facts[f"{kind}_{part}"] for part in ("count", "total", "limit")) if (
-            facts[f"{kind}_count"].value is not None
-        ) else (facts[f"{kind}_count"],) * 3
+        count, total, limit = (
+            (facts[f"{kind}_{part}"] for part in ("count", "total", "limit"))
+            if (facts[f"{kind}_count"].value is not None)
+            else (facts[f"{kind}_count"],) * 3
+        )
         if count.value is None or total.value is None or limit.value is None:
             return missing(asked, count, f"{word} episodes")
-        n, cue = int(count.value), CUES[kind]
+        n, cue = int(count.value)
         rule = f"{side} {limit.value:.0f} bpm for {settings.episode_min_s:.0f} s or longer"
         brief = None if n else _briefly_beyond(asked, kind, limit.value)
         if n == 0:
@@ -124,10 +140,16 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
             phrases = [
                 Phrase(f"The heart rate was {rule} {n} time{'s' if n > 1 else ''} {asked.over}.", cue),
                 Phrase(f"Together {duration_text(total.value)} {side} {limit.value:.0f} bpm.", cue),
-                Phrase(f"The longest lasted {duration_text(count.evidence[0].duration_s)}, from {when_text(count.evidence[0].start_s, asked.info)} ({count.evidence[0].label}).", CUES["longest"]),
+                Phrase(
+                    f"The longest lasted {duration_text(count.evidence[0].duration_s)}, from {when_text(count.evidence[0].start_s, asked.info)} ({count.evidence[0].label})."
+                ),
             ]
-        passed = n > 0 or (brief is not None and plan.threshold is not None)  # a named limit is passed by any beats
-        verdict: Verdict = "yes" if passed else ("no" if asked.context.analysable_fraction >= 0.9 else "not sure")
+        passed = n > 0 or (
+            brief is not None and plan.threshold is not None
+        )  # a named limit is passed by any beats
+        verdict: Verdict = (
+            "yes" if passed else ("no" if asked.context.analysable_fraction >= 0.9 else "not sure")
+        )
         return Draft(
             "answered", (*phrases, *_not_seen(asked)), (count, total, limit), verdict if plan.form == "verify" else None,
             locations=count.evidence if plan.form == "locate" else None,
@@ -153,9 +175,9 @@ def variability(asked: Asked, plan: Plan) -> Draft:
     if sdnn.value is None or rmssd.value is None or pnn50.value is None:
         return missing(asked, sdnn, "heart rate variability")
     phrases = (
-        Phrase(f"SDNN was {sdnn.value:.0f} ms {asked.over}, from {sdnn.n} normal-to-normal intervals.", CUES["sdnn"]),
-        Phrase(f"RMSSD was {rmssd.value:.0f} ms.", CUES["rmssd"]),
-        Phrase(f"pNN50 was {pnn50.value:.0f} %.", CUES["pnn50"]),
+        Phrase(f"SDNN was {sdnn.value:.0f} ms {asked.over}, from {sdnn.n} normal-to-normal intervals."),
+        Phrase(f"RMSSD was {rmssd.value:.0f} ms."),
+        Phrase(f"pNN50 was {pnn50.value:.0f} %."),
     )
     return Draft("answered", phrases, (sdnn, rmssd, pnn50))
 
@@ -174,7 +196,7 @@ def regularity(asked: Asked, plan: Plan) -> Draft:
         told = "irregular"
     verdict, choice = _regular_verdict(told, plan)
     text = f"The heartbeat was {told} {asked.over}: {share.value:.0f} % of the intervals between beats were out of step with their neighbours."
-    phrases = (Phrase(text, CUES["irregular"]), Phrase("What rhythm it is, this version does not judge."))
+    phrases = (Phrase(text), Phrase("What rhythm it is, this version does not judge."))
     return Draft("answered", phrases, (share,), verdict, choice)
 
 
@@ -203,7 +225,7 @@ def ectopy(asked: Asked, plan: Plan) -> Draft:
     if plan.form == "verify":
         verdict = "not sure" if asked.context.analysable_fraction < 0.9 and not n else ("yes" if n else "no")
     return Draft(
-        "answered", (Phrase(told, CUES["early"]), Phrase(origin)), (early,), verdict,
+        "answered", (Phrase(told), Phrase(origin)), (early,), verdict,
         locations=early.evidence if plan.form == "locate" else None,
     )  # fmt: skip
 
@@ -221,7 +243,9 @@ def quality(asked: Asked, plan: Plan) -> Draft:
     if share.evidence:
         worst = share.evidence[0]
         phrases.append(
-            Phrase(f"The longest unusable stretch was {duration_text(worst.duration_s)} from {when_text(worst.start_s, asked.info)}: {worst.label}.", CUES["longest"])
+            Phrase(
+                f"The longest unusable stretch was {duration_text(worst.duration_s)} from {when_text(worst.start_s, asked.info)}: {worst.label}."
+            )
         )
     verdict: Verdict | None = None
     if plan.form == "verify":
@@ -239,21 +263,35 @@ def coverage(asked: Asked, plan: Plan) -> Draft:
     assert gaps.value is not None and total.value is not None  # always countable
     n = int(gaps.value)
     if n == 0:
-        phrases = [Phrase(f"There is no gap {asked.over}.", CUES["gaps"])]
+        phrases = [Phrase(f"There is no gap {asked.over}.")]
     else:
         worst = gaps.evidence[0]
         phrases = [
-            Phrase(f"There {'are' if n > 1 else 'is'} {n} gap{'s' if n > 1 else ''} {asked.over}, together {duration_text(total.value)}.", CUES["gaps"]),
-            Phrase(f"The longest is {duration_text(worst.duration_s)} from {when_text(worst.start_s, asked.info)} ({worst.label}).", CUES["longest"]),
+            Phrase(
+                f"There {'are' if n > 1 else 'is'} {n} gap{'s' if n > 1 else ''} {asked.over}, together {duration_text(total.value)}."
+            ),
+            Phrase(
+                f"The longest is {duration_text(worst.duration_s)} from {when_text(worst.start_s, asked.info)} ({worst.label})."
+            ),
         ]
     verdict: Verdict | None = None
     if plan.quantity == "live":
         newest = when_text(asked.context.end_s, asked.info)
-        phrases.append(Phrase(f"The newest sample analysed is from {newest}; whether more is coming, a stored recording cannot tell."))
+        phrases.append(
+            Phrase(
+                f"The newest sample analysed is from {newest}; whether more is coming, a stored recording cannot tell."
+            )
+        )
         verdict = "not sure"
     elif plan.form == "verify":
         verdict = "yes" if (n > 0) != (plan.quantity == "continuous") else "no"
-    return Draft("answered", tuple(phrases), tuple(facts.values()), verdict, locations=gaps.evidence if plan.form == "locate" else None)
+    return Draft(
+        "answered",
+        tuple(phrases),
+        tuple(facts.values()),
+        verdict,
+        locations=gaps.evidence if plan.form == "locate" else None,
+    )
 
 
 def recording(asked: Asked, plan: Plan) -> Draft:
@@ -267,18 +305,36 @@ def recording(asked: Asked, plan: Plan) -> Draft:
         if start is None:
             reason = "the recording does not say when it was made"
             unknown = Fact("start", None, "", 0.0, info.duration_s, reason=reason)
-            return Draft("not_measurable", (Phrase(f"When it was made is not known: {reason}. It is {duration_text(info.duration_s)} long."),), (unknown, fact), verdict="not sure")
+            return Draft(
+                "not_measurable",
+                (
+                    Phrase(
+                        f"When it was made is not known: {reason}. It is {duration_text(info.duration_s)} long."
+                    ),
+                ),
+                (unknown, fact),
+                verdict="not sure",
+            )
         at = 0.0 if plan.quantity == "start" else info.duration_s
         moment = info.time_of(at)
         assert moment is not None
         told = "started" if plan.quantity == "start" else "ended"
         return Draft("answered", (Phrase(f"The recording {told} at {moment:%Y-%m-%d %H:%M:%S}."),), (fact,))
     if plan.quantity == "rate":
-        return Draft("answered", (Phrase(f"It was recorded at {fs_text}."),), (Fact("sampling_rate", info.fs_hz, "Hz", 0.0, info.duration_s),))
+        return Draft(
+            "answered",
+            (Phrase(f"It was recorded at {fs_text}."),),
+            (Fact("sampling_rate", info.fs_hz, "Hz", 0.0, info.duration_s),),
+        )
     if plan.quantity == "leads":
         n = len(info.leads)
         count = Fact("lead_count", float(n), "leads", 0.0, info.duration_s)
-        return Draft("answered", (Phrase(f"The recording has {n} lead{'s' if n > 1 else ''}: {leads}."),), (count,), items=tuple(lead.name for lead in info.leads))
+        return Draft(
+            "answered",
+            (Phrase(f"The recording has {n} lead{'s' if n > 1 else ''}: {leads}."),),
+            (count,),
+            items=tuple(lead.name for lead in info.leads),
+        )
     began = f", started {start:%Y-%m-%d %H:%M}" if start else ""
     text = f"The recording is {duration_text(info.duration_s)} long{began}, with lead{'s' if len(info.leads) > 1 else ''} {leads} at {fs_text}."
     return Draft("answered", (Phrase(text),), (fact,))
@@ -329,7 +385,10 @@ def _not_seen(asked: Asked) -> list[Phrase]:
 
 def locations_text(spans: tuple[Span, ...], asked: Asked) -> str:
     """The first places in words."""
-    shown = ", ".join(f"{when_text(s.start_s, asked.info)} to {when_text(s.end_s, asked.info)}" for s in spans[:SHOWN_PLACES])
+    shown = ", ".join(
+        f"{when_text(s.start_s, asked.info)} to {when_text(s.end_s, asked.info)}"
+        for s in spans[:SHOWN_PLACES]
+    )
     more = len(spans) - SHOWN_PLACES
     return shown + (f" and {more} more" if more > 0 else "")
 
@@ -355,5 +414,5 @@ REPLIES: dict[str, Callable[[Asked, Plan], Draft]] = {
 def span_words(start_s: float, end_s: float, asked_info_duration_s: float, begin: str, end: str) -> str:
     """The span of an answer in words."""
     if start_s <= 0 and end_s >= asked_info_duration_s - 0.5:
-        return f"over the whole recording ({duration_text(asked_info_duration_s)})"
+        return "over the whole recording"
     return f"between {begin} and {end}"

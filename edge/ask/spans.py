@@ -6,26 +6,75 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from edge.ask.clock import (
+    CLOCK,
+    DATE,
+    DAY_S,
+    ISO,
+    OFFSET,
+    TIME,
+    NotPlacedError,
+    Stretch,
+    checked,
+    choose,
+    days,
+    is_ambiguous,
+    length,
+    local_end,
+    moments,
+    seconds_of,
+)
+from edge.ask.spoken import UNIT, spelled_out
 from edge.errors import UsageError
 from edge.types import RecordingInfo
 
 NIGHT = (22, 7)  # clock hours; printed with every answer that rests on it
-PARTS_OF_DAY = {"morning": (6, 12), "afternoon": (12, 18), "evening": (18, 22), "night": NIGHT, "noon": (11, 13)}
+PARTS_OF_DAY = {"morning": (6, 12), "afternoon": (12, 18), "evening": (18, 22), "night": NIGHT}
 AT_HALF_WIDTH_S = 30.0  # "at 3:10" means the minute around it
 AROUND_HALF_WIDTH_S = 300.0  # "around 3" means the ten minutes around it
+NOW_S = 60.0  # "now", "at the end": the last minute
 
-_NUMBER_WORDS = {
-    word: value
-    for value, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
-} | {"a": 1, "an": 1, "half": 0.5, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "sixty": 60, "ninety": 90}
-_ORDINALS = {word: n + 1 for n, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split())}
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_NUM = r"(?:\d+(?:\.\d+)?|" + "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True)) + r"|couple of|few)"
-_UNIT = r"(?:seconds?|secs?|s|minutes?|mins?|min|m|hours?|hrs?|hr|h|days?)"
-_CLOCK = r"(?:\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\s*(?:am|pm)?|\d{1,2}\s*(?:am|pm)|midnight|noon)"
-_OFFSET = rf"(?:{_NUM}\s*{_UNIT}(?:\s*(?:and\s*)?{_NUM}\s*{_UNIT})?)"
-_ISO = r"(?:\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:z|[+-]\d{2}:?\d{2})?)"
-_TIME = rf"(?:{_ISO}|{_CLOCK}|{_OFFSET})"
+_ORDINALS = {
+    word: n
+    for n, word in enumerate(
+        ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"),
+        start=1,
+    )
+}
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_PART = r"(?:morning|afternoon|evening|night)"
+_WHOLE = r"(?:recording|ecg|file|trace|measurement|session)"
+ZONED = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)? ?(?:z|utc|gmt|[ce]e?s?t|\+\d{2}:?\d{2})\b"
+_SIDE = r"(?P<side>since|until|till|before|after) "
+_DAY = (
+    rf"(?:day before yesterday|yesterday(?: {_PART})?|today|daytime|during the day|tonight|overnight"
+    rf"|last night|(?:on |this |last )?(?:{'|'.join(_WEEKDAYS)})(?:'s)?(?: {_PART})?"
+    rf"|(?:this|in the) (?:morning|afternoon|evening)|(?:at|(?:during|in|through(?:out)?|all)(?: the)?) night"
+    r"|(?:while|when) (?:i|he|she|they|\w+) (?:was sleeping|was asleep|slept|sleeps)|during sleep"
+    rf"|in (?:my|her|his|their) sleep|(?:on )?{DATE}(?![t\d-]|,? (?:at )?{ZONED})"
+    rf"|(?:on )?(?:the )?\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|(?:on )?{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b)"
+)
+_UNPLACEABLE = (
+    (
+        r"(?:last|this|past|next) (?:week|month|year)\b|\b\d+ (?:weeks?|months?|years?) ago",
+        "one recording is asked at a time",
+    ),
+    (r"tomorrow|the night before last", "name the date"),
+    (r"on the \d{1,2}(?:st|nd|rd|th)", "name the month, too"),
+    (
+        r"(?<!per )(?:minute|hour)s? \d+(?! ?(?:to|-))(?![\w.:])",
+        'say "between 4:00 and 5:00" or "the fifth minute"',
+    ),
+    (
+        r"(?:at|around|after|before|since|until|till|by) (?:[01]?\d|2[0-4])(?= ?(?:[?.!,;]|and\b|or\b|on\b|$))",
+        "say 3:00, 3 am or 3 pm",
+    ),
+)
 
 SpanKind = Literal["all", "span", "unplaced"]
 
@@ -46,76 +95,228 @@ class AskedSpan:
 def spans_in(question: str, info: RecordingInfo) -> list[AskedSpan]:
     """Every stretch of time that a question names, in order; empty when it names none.
 
-    Clock times need a recording that knows when it started; words that cannot be placed come back as "unplaced" with
-    the reason, never as a guess.
+    Clock times need a recording that knows when it started; words that cannot be placed come back as "unplaced"
+    with the reason, never as a guess.
     """
-    text = " " + _spelled_out(re.sub(r"[–—]", "-", question.lower())) + " "
-    found: list[tuple[int, AskedSpan]] = []
+    return read_spans(question, info)[0]
 
-    def claim(pattern: str, build: Callable[[re.Match[str]], AskedSpan]) -> None:
-        """Take every match out of the text, so that no word is placed twice."""
-        nonlocal text
-        for match in list(re.finditer(pattern, text)):
-            try:
-                span = build(match)
-            except _NotPlaced as error:
-                span = AskedSpan(0.0, 0.0, match.group().strip(), "unplaced", str(error))
-            found.append((match.start(), span))
-            text = text[: match.start()] + "\0" * len(match.group()) + text[match.end() :]
 
-    end = info.duration_s
-    claim(rf"\b(?:from|between)\s+({_TIME})\s+(?:to|and|until|till|-)\s+({_TIME})(?![\w:])", lambda m: _between(m, info))
-    claim(rf"\b({_CLOCK}|\d+\s*s)\s*(?:-|to)\s*({_CLOCK}|\d+\s*s)(?![\w:])", lambda m: _between(m, info))
-    claim(rf"\b(?:the\s+)?(?:first|opening|initial)\s+({_NUM})?\s*({_UNIT})\b(?!\w)", lambda m: _stretch(0.0, _length(m), m))
-    claim(
-        rf"\b(?:the\s+)?(?:last|past|previous|final|latest)\s+({_NUM})?\s*(?:an?\s+)?({_UNIT})\b",
-        lambda m: _stretch(end - _length(m), end, m),
+def read_spans(question: str, info: RecordingInfo) -> tuple[list[AskedSpan], str]:
+    """The spans of a question, and its other words in lower case with numbers as digits."""
+    reader = _Reader(f" {' '.join(spelled_out(question).split())} ", info)
+    reader.read()
+    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace(
+        "\0", " "
     )
-    claim(rf"\b(?:the\s+)?({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th))\s+(minute|hour)\b", lambda m: _nth(m))
-    claim(rf"\bsince\s+({_ISO}|{_CLOCK})", lambda m: _stretch(_moment(m.group(1), info), end, m))
-    claim(rf"\bafter\s+({_TIME})(?![\w:])", lambda m: _stretch(_moment(m.group(1), info), end, m))
-    claim(rf"\b(?:before|until|till|up to)\s+({_TIME})(?![\w:])", lambda m: _stretch(0.0, _moment(m.group(1), info), m))
-    claim(rf"\b(around|about|near|roughly)\s+({_ISO}|{_CLOCK})(?![\w:])", lambda m: _at(m, info, AROUND_HALF_WIDTH_S))
-    claim(rf"\b(at|@)\s+({_TIME})(?![\w:])", lambda m: _at(m, info, AT_HALF_WIDTH_S))
-    claim(r"\b(?:last night|overnight|(?:during|in|through(?:out)?|all) the night|at night|tonight|while (?:i|he|she|they|\w+) "
-          r"(?:was sleeping|was asleep|slept|sleeps)|during sleep|in (?:my|her|his) sleep)\b", lambda m: _part_of_day(m, "night", info))
-    claim(r"\b(?:since )?(?:this|in the|yesterday)\s+(morning|afternoon|evening)\b", lambda m: _part_of_day(m, m.group(1), info))
-    claim(r"\b(?:since )?(?:today|during the day|daytime)\b", lambda m: _day(m, info, 0))
-    claim(r"\byesterday\b", lambda m: _day(m, info, -1))
-    claim(r"\b(?:on |last |this )?(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)(?:'s)?\b", lambda m: _weekday(m, info))
-    claim(r"\b(?:right now|just now|at the moment|at present|currently|now)\b", lambda m: _stretch(end - 60.0, end, m))
-    claim(r"\b(?:last|this|past) (?:week|month|year)\b|\b\d+ (?:weeks?|months?|years?) ago\b",
-          lambda m: AskedSpan(0, 0, m.group().strip(), "unplaced", "one recording is asked at a time"))
-    return [span for _, span in sorted(found, key=lambda item: item[0])]
-
-
-def _spelled_out(text: str) -> str:
-    """Spoken clock times as digits: quarter past four, half past ten, 3 in the morning, from 2 to 3 pm."""
-    hours = {word: n for word, n in _NUMBER_WORDS.items() if isinstance(n, int) and 1 <= n <= 12 and word not in {"a", "an"}}
-    hour = rf"({'|'.join(hours)}|\d{{1,2}})"
-
-    def clock(match: re.Match[str], minute: int, shift: int = 0) -> str:
-        return f"{(int(hours.get(match.group(1), 0) or match.group(1)) + shift) % 24}:{minute:02d}"
-
-    text = re.sub(rf"\bquarter past {hour}\b", lambda m: clock(m, 15), text)
-    text = re.sub(rf"\bhalf past {hour}\b", lambda m: clock(m, 30), text)
-    text = re.sub(rf"\bquarter to {hour}\b", lambda m: clock(m, 45, -1), text)
-    text = re.sub(rf"\b{hour} o'?clock\b", lambda m: clock(m, 0), text)
-    text = re.sub(rf"\b{hour} (?:in the|at) (?:morning|night)\b", lambda m: f"{hours.get(m.group(1), m.group(1))} am", text)
-    text = re.sub(rf"\b{hour} in the (?:afternoon|evening)\b", lambda m: f"{hours.get(m.group(1), m.group(1))} pm", text)
-    text = re.sub(rf"\b{hour} ?(am|pm)\b", lambda m: f"{hours.get(m.group(1), m.group(1))} {m.group(2)}", text)
-    return re.sub(r"\b(from|between) (\d{1,2}) (to|and) (\d{1,2}) ?(am|pm)\b", r"\1 \2 \5 \3 \4 \5", text)
 
 
 def parse_time(text: str, info: RecordingInfo) -> float:
     """Seconds from the start for `--from` and `--to`: ISO 8601, clock time, or an offset (`90s`, `00:01:30`)."""
+    wanted = spelled_out(text.strip())
     try:
-        return _moment(text.strip().lower(), info)
-    except _NotPlaced as error:
-        raise UsageError(f"Cannot place the time {text!r}: {error}", "Use 2026-01-31T22:15, 22:15, 90s or 00:01:30") from error
+        if is_ambiguous(wanted, info):
+            raise NotPlacedError("it is both a clock time and an offset in this recording")
+        return choose([(at_s, at_s + 1e-3) for at_s in moments(wanted, info)], info)[0]
+    except (NotPlacedError, ValueError, OverflowError) as error:
+        why = str(error) if isinstance(error, NotPlacedError) else "there is no such time"
+        raise UsageError(
+            f"Cannot place the time {text!r}: {why}", "Use 2026-01-31T22:15, 22:15, 90s or 00:01:30"
+        ) from error
 
 
-def offset_text(seconds: float, precise: bool = False) -> str:
+class _Reader:
+    """Takes the words of time out of a text, so that none is placed twice."""
+
+    def __init__(self, text: str, info: RecordingInfo) -> None:
+        self.text = text
+        self.info = info
+        self.found: list[tuple[int, AskedSpan]] = []
+        self.day: Stretch | None = None
+        """The day that clock times belong to, where the question names one."""
+
+    def read(self) -> None:
+        """The order matters: longer forms first."""
+        end_s = self.info.duration_s
+        self._drop(rf"(?:until|till|up to|by) now|so far|since the (?:start|beginning)(?: of the {_WHOLE})?")
+        self.claim(
+            rf"(?<!{DATE} )(?<!{DATE}t){ZONED}",
+            lambda _: self._refuse("name its date, too: 2026-01-31T22:15Z"),
+        )
+        self._days()
+        self.claim(rf"(?:from|between) ({TIME}) (?:to|and|until|till|-) ({TIME})(?![\w:])", self._between)
+        self.claim(rf"({TIME}) ?(?:-|to|until|till) ?({TIME})(?![\w:])", self._between)
+        self.claim(rf"({OFFSET}) (before|after) ({TIME})", self._beside)
+        self.claim(rf"({OFFSET}) (?:into(?: the {_WHOLE})?|after the (?:start|beginning))", self._at)
+        self.claim(rf"({OFFSET}) ago", lambda m: self._around(end_s - length(m[1]), AT_HALF_WIDTH_S))
+        self.claim(rf"(?:the )?(?:first|opening|initial) ({OFFSET}|{UNIT}\b)", self._first)
+        self.claim(
+            rf"(?:the )?(?:last|past|previous|final|latest) ({OFFSET}|{UNIT}\b)",
+            lambda m: self._part(end_s - length(m[1]), end_s, m),
+        )
+        self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (minute|hour)\b", self._nth)
+        self.claim(
+            rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share
+        )
+        self.claim(rf"(?:since|starting(?: at| from)?) (?:at )?({ISO}|{CLOCK})", self._since)
+        self.claim(rf"(?:after ({TIME})|past ({ISO}|{CLOCK}))(?![\w:])", self._since)
+        self.claim(rf"from ({TIME})(?: onwards?| on\b)?(?![\w:])", self._since)
+        self.claim(rf"(?:(?:before|until|till) ({TIME})|(?:up to|by) ({ISO}|{CLOCK}))(?![\w:])", self._until)
+        self.claim(
+            rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S)
+        )
+        self.claim(rf"(?:at |@ ?)({TIME})(?![\w:])", self._at)
+        self.claim(rf"({ISO}|{CLOCK})", self._at)
+        self.claim(
+            rf"(?:at|in|near|towards) the (?:start|beginning)(?: of the {_WHOLE})?\b(?! of)",
+            lambda m: self._part(0.0, min(NOW_S, end_s), m),
+        )
+        self.claim(
+            r"(?:right now|just now|at the moment|at present|currently|(?<!^ )now|now(?=[ ?.!]*$))\b"
+            rf"|\b(?:at|near|towards) the end(?: of the {_WHOLE})?\b(?! of)",
+            lambda m: self._part(max(0.0, end_s - NOW_S), end_s, m),
+        )
+        for pattern, problem in _UNPLACEABLE:
+            self.claim(rf"(?:{pattern})", lambda _, why=problem: self._refuse(why))
+
+    def claim(self, pattern: str, place: Callable[[re.Match[str]], Stretch]) -> None:
+        """Take every match out of the text and place it."""
+        for match in list(re.finditer(rf"(?<![\w.]){pattern}", self.text)):
+            words = match.group().replace(" oclock", "").replace("\0", "").strip()
+            try:
+                start_s, end_s = place(match)
+                span = AskedSpan(checked(start_s), checked(end_s), words)
+            except NotPlacedError as error:
+                span = AskedSpan(0.0, 0.0, words, "unplaced", str(error))
+            except (ValueError, OverflowError):  # the 31st of February, the year 0
+                span = AskedSpan(0.0, 0.0, words, "unplaced", "there is no such time")
+            self.found.append((match.start(), span))
+            self._blank(match)
+
+    def _blank(self, match: re.Match[str]) -> None:
+        self.text = self.text[: match.start()] + "\0" * len(match.group()) + self.text[match.end() :]
+
+    def _drop(self, pattern: str) -> None:
+        for match in list(re.finditer(rf"\b(?:{pattern})\b", self.text)):
+            self._blank(match)
+
+    def _days(self) -> None:
+        """Days and parts of days; a single one beside clock times says which day these belong to."""
+        named = list(re.finditer(rf"\b{_DAY}", self.text))
+        if len(named) == 1 and re.search(CLOCK, self.text.replace(named[0].group(), " ")):
+            try:
+                self.day = self._day(named[0].group())
+            except NotPlacedError as error:
+                self.found.append((0, AskedSpan(0.0, 0.0, named[0].group(), "unplaced", str(error))))
+            self.text = " ".join((self.text[: named[0].start()] + self.text[named[0].end() :]).split())
+            self.text = f" {self.text} "
+            return
+        self.claim(rf"(?:{_SIDE})?(?P<day>{_DAY})", self._named_day)
+
+    def _named_day(self, match: re.Match[str]) -> Stretch:
+        start_s, end_s = self._day(match["day"])
+        if match["side"] in {"since", "after"}:
+            return (start_s if match["side"] == "since" else end_s), self.info.duration_s
+        return (0.0, start_s if match["side"] == "before" else end_s) if match["side"] else (start_s, end_s)
+
+    def _day(self, words: str) -> Stretch:
+        """A day or a part of one; "last", "this" and the like count from the recording's end."""
+        last = local_end(self.info).replace(hour=0, minute=0, second=0, microsecond=0)
+        part = next((part for part in PARTS_OF_DAY if part in words), "")
+        asleep = re.search(r"overnight|sle(?:ep|pt)", words) is not None
+        if "before yesterday" in words:
+            return self._window(last - timedelta(days=2), "")
+        if "yesterday" in words:
+            return self._window(last - timedelta(days=1), part)
+        if words == "today" or words in {"daytime", "during the day"}:
+            return self._window(last, "")
+        weekday = next((k for k, name in enumerate(_WEEKDAYS) if name in words), None)
+        if weekday is not None:
+            windows = [self._window(day, part) for day in self._around_days() if day.weekday() == weekday]
+            begun = [window for window in windows if window[0] < self.info.duration_s]
+            return begun[-1] if words.startswith("last") else choose(windows, self.info)
+        if date := re.search(DATE, words):
+            return self._window(datetime.fromisoformat(date.group()), "")
+        if month := re.search(_MONTH, words):
+            found = re.search(r"\d+", words)
+            assert found is not None
+            years = {day.year for day in days(self.info)}
+            at = [datetime(year, _MONTHS.index(month.group()[:3]) + 1, int(found.group())) for year in years]  # noqa: DTZ001 - wall-clock time
+            return choose([self._window(day, "") for day in at], self.info)
+        windows = [self._window(day, "night" if asleep else part or "night") for day in days(self.info)]
+        begun = [window for window in windows if window[0] < self.info.duration_s]
+        if re.match(r"last|this|tonight", words):
+            return begun[-1]
+        return choose(begun, self.info)
+
+    def _around_days(self) -> list[datetime]:
+        known = days(self.info)
+        return [known[0] + timedelta(days=k) for k in range(-6, len(known) + 6)]
+
+    def _window(self, day: datetime, part: str) -> Stretch:
+        first, last = PARTS_OF_DAY.get(part, (0, 24))
+        stop = day + timedelta(hours=last, days=1 if last < first else 0)
+        return seconds_of(day + timedelta(hours=first), self.info), seconds_of(stop, self.info)
+
+    def _between(self, match: re.Match[str]) -> Stretch:
+        starts, ends = moments(match[1], self.info), moments(match[2], self.info)
+        clocked = len(ends) > 1
+        pairs = [(a, min((b for b in ends if b > a), default=ends[-1])) for a in starts]
+        pairs = [(a, b) for a, b in pairs if b > a and (b - a <= DAY_S or not clocked)]
+        if not pairs:
+            raise NotPlacedError("it ends before it begins")
+        return choose(pairs, self.info, self.day)
+
+    def _beside(self, match: re.Match[str]) -> Stretch:
+        """The ten minutes after 2:00."""
+        long_s = length(match[1])
+        sides = [
+            (at - long_s, at) if match[2] == "before" else (at, at + long_s)
+            for at in moments(match[3], self.info)
+        ]
+        return choose(sides, self.info, self.day)
+
+    def _at(self, match: re.Match[str], half_s: float = AT_HALF_WIDTH_S) -> Stretch:
+        return choose([self._around(at, half_s) for at in moments(match[1], self.info)], self.info, self.day)
+
+    def _since(self, match: re.Match[str]) -> Stretch:
+        return self._moment(match[match.lastindex or 1]), self.info.duration_s
+
+    def _until(self, match: re.Match[str]) -> Stretch:
+        return 0.0, self._moment(match[match.lastindex or 1])
+
+    def _moment(self, text: str) -> float:
+        return choose([(at_s, at_s + 1e-3) for at_s in moments(text, self.info)], self.info, self.day)[0]
+
+    def _first(self, match: re.Match[str]) -> Stretch:
+        return self._part(0.0, length(match[1]), match)
+
+    def _nth(self, match: re.Match[str]) -> Stretch:
+        n = _ORDINALS.get(match[1]) or int(re.sub(r"\D", "", match[1]))
+        return self._part((n - 1) * length(match[2]), n * length(match[2]), match)
+
+    def _share(self, match: re.Match[str]) -> Stretch:
+        n = {"half": 2, "third": 3, "quarter": 4}[match[2]]
+        k = n if match[1] == "last" else _ORDINALS[match[1]]
+        if k > n:
+            raise NotPlacedError(f"it has no such {match[2]}")
+        return self._part(self.info.duration_s * (k - 1) / n, self.info.duration_s * k / n, match)
+
+    def _part(self, start_s: float, end_s: float, match: re.Match[str]) -> Stretch:
+        """A stretch of the recording itself, not of a day that the question names."""
+        if self.day is not None or re.match(r" (?:of|in|on) (?:the )?\0", self.text[match.end() :]):
+            raise NotPlacedError("give its beginning and end as clock times")
+        return start_s, end_s
+
+    @staticmethod
+    def _around(at_s: float, half_s: float) -> Stretch:
+        return at_s - half_s, at_s + half_s
+
+    @staticmethod
+    def _refuse(why: str) -> Stretch:
+        raise NotPlacedError(why)
+
+
+def offset_text(seconds: float, precise: bool = False) -> str:  # noqa: FBT001
     """h:mm:ss or m:ss from the start of a recording; tenths when `precise`."""
     if not precise:
         seconds = round(seconds)
@@ -142,152 +343,7 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 and seconds != round(seconds) else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if seconds < 3600:
-        return f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
+        return (
+            f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
+        )
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
-
-
-class _NotPlaced(Exception):
-    """The words name a time that this recording cannot place."""
-
-
-def _stretch(start_s: float, end_s: float, match: re.Match[str]) -> AskedSpan:
-    return AskedSpan(start_s, end_s, match.group().strip())
-
-
-def _number(text: str | None) -> float:
-    if not text:
-        return 1.0
-    text = text.strip()
-    return {"couple of": 2.0, "few": 3.0}.get(text) or float(_NUMBER_WORDS.get(text, 0)) or float(text)
-
-
-def _length(match: re.Match[str]) -> float:
-    return _number(match.group(1)) * _UNIT_S[match.group(2)[0]]
-
-
-def _offset(text: str) -> float:
-    parts = re.findall(rf"({_NUM})\s*({_UNIT})", text)
-    return sum(_number(n) * _UNIT_S[unit[0]] for n, unit in parts)
-
-
-def _moment(text: str, info: RecordingInfo) -> float:
-    """Seconds from the start of a time in words; _NotPlaced where the recording knows no clock."""
-    text = text.strip()
-    if re.fullmatch(_ISO, text):
-        return _since_start(datetime.fromisoformat(text.upper().replace(" ", "T")), info)
-    if not re.fullmatch(_CLOCK, text):
-        if re.fullmatch(_OFFSET, text):
-            return _offset(text)
-        raise _NotPlaced("it is neither a clock time nor an offset")
-    parts = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?", text)
-    if parts:
-        a, b, c = parts.groups()
-        if info.start is None:  # without a clock, two parts are minutes and seconds from the start
-            return int(a) * 60.0 + int(b) if c is None else int(a) * 3600.0 + int(b) * 60 + float(c)
-        as_offset = int(a) * 3600.0 + int(b) * 60 + float(c or 0)
-        if c is not None and as_offset <= info.duration_s:
-            return as_offset
-    if info.start is None:
-        raise _NotPlaced("the recording does not say when it was made")
-    hour, minute, second = _clock(text)
-    return _next_clock(hour, minute, second, info)
-
-
-def _clock(text: str) -> tuple[int, int, float]:
-    if text in {"midnight", "noon"}:
-        return (0 if text == "midnight" else 12), 0, 0.0
-    match = re.fullmatch(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}(?:\.\d+)?))?\s*(am|pm)?", text)
-    if match is None:
-        raise _NotPlaced("it is no clock time")
-    hour, minute, second, half = match.groups()
-    hours = int(hour) % 12 + (12 if half == "pm" else 0) if half else int(hour)
-    if hours > 24 or int(minute or 0) > 59:
-        raise _NotPlaced("it is no clock time")
-    return hours % 24, int(minute or 0), float(second or 0)
-
-
-def _local_start(info: RecordingInfo) -> datetime:
-    if info.start is None:
-        raise _NotPlaced("the recording does not say when it was made")
-    return info.start.astimezone() if info.start.tzinfo else info.start
-
-
-def _next_clock(hour: int, minute: int, second: float, info: RecordingInfo) -> float:
-    """First time of day at or after the start; a recording of several days is asked with a date."""
-    start = _local_start(info)
-    at = start.replace(hour=hour, minute=minute, second=int(second), microsecond=0)
-    if at < start.replace(microsecond=0):
-        at += timedelta(days=1)
-    return (at - start).total_seconds()
-
-
-def _since_start(at: datetime, info: RecordingInfo) -> float:
-    start = _local_start(info)
-    if at.tzinfo is None and start.tzinfo is not None:
-        at = at.replace(tzinfo=start.tzinfo)
-    if at.tzinfo is not None and start.tzinfo is None:
-        at = at.replace(tzinfo=None)
-    return (at - start).total_seconds()
-
-
-def _placed(match: re.Match[str], times: tuple[str, str], info: RecordingInfo) -> AskedSpan:
-    start_s, end_s = (_moment(text, info) for text in times)
-    if end_s < start_s and info.start is not None:
-        end_s += 86400.0  # from 23:00 to 01:00
-    return AskedSpan(start_s, end_s, match.group().strip())
-
-
-def _between(match: re.Match[str], info: RecordingInfo) -> AskedSpan:
-    return _placed(match, (match.group(1), match.group(2)), info)
-
-
-def _at(match: re.Match[str], info: RecordingInfo, half_s: float) -> AskedSpan:
-    at_s = _moment(match.group(2), info)
-    return AskedSpan(at_s - half_s, at_s + half_s, match.group().strip())
-
-
-def _nth(match: re.Match[str]) -> AskedSpan:
-    word = match.group(1)
-    n = _ORDINALS.get(word) or int(re.sub(r"\D", "", word))
-    unit_s = _UNIT_S[match.group(2)[0]]
-    return AskedSpan((n - 1) * unit_s, n * unit_s, match.group().strip())
-
-
-def _part_of_day(match: re.Match[str], part: str, info: RecordingInfo) -> AskedSpan:
-    """The latest such part of a day that the recording reaches, up to its end."""
-    words = match.group().strip()
-    start = _local_start(info)
-    end = start + timedelta(seconds=info.duration_s)
-    first_hour, last_hour = PARTS_OF_DAY[part]
-    day = end.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1 if part != "night" else 0)
-    if "yesterday" in words:
-        day = end.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        return _span_of(day + timedelta(hours=first_hour), day + timedelta(hours=last_hour), start, words)
-    while True:
-        begin = day + timedelta(hours=first_hour)
-        stop = day + timedelta(hours=last_hour, days=1 if last_hour < first_hour else 0)
-        if begin < end or begin <= start:
-            return _span_of(begin, end if words.startswith("since") else stop, start, words)
-        day -= timedelta(days=1)
-
-
-def _day(match: re.Match[str], info: RecordingInfo, shift: int) -> AskedSpan:
-    words = match.group().strip()
-    start = _local_start(info)
-    last = start + timedelta(seconds=info.duration_s)
-    midnight = last.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=shift)
-    return _span_of(midnight, midnight + timedelta(days=1), start, words)
-
-
-def _weekday(match: re.Match[str], info: RecordingInfo) -> AskedSpan:
-    words = match.group().strip()
-    start = _local_start(info)
-    names = "monday tuesday wednesday thursday friday saturday sunday".split()
-    wanted = next(k for k, name in enumerate(names) if name in words)
-    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    day += timedelta(days=(wanted - day.weekday()) % 7)
-    return _span_of(day, day + timedelta(days=1), start, words)
-
-
-def _span_of(begin: datetime, stop: datetime, start: datetime, words: str) -> AskedSpan:
-    return AskedSpan((begin - start).total_seconds(), (stop - start).total_seconds(), words)

@@ -3,13 +3,17 @@
 import re
 
 from edge.ask.classify import Classifier, shipped_classifier
-from edge.ask.plan import Form, Plan, PlanSpan, Target, Threshold
-from edge.ask.spans import AskedSpan, spans_in
+from edge.ask.limits import limits_in, other_way, sense_of
+from edge.ask.plan import Form, Plan, PlanSpan, Target
+from edge.ask.spans import AskedSpan, read_spans
 from edge.settings import AskSettings
 from edge.types import RecordingInfo
 
 _QUANTITIES: tuple[tuple[str, str], ...] = (
-    ("min", r"\b(min(?:imum)?|lowest|slowest|least|smallest|low(?:er)?|bottom(?:ed)?|drop(?:ped)?|fall|fell|dip(?:ped)?|nadir)\b"),
+    (
+        "min",
+        r"\b(min(?:imum)?|lowest|slowest|least|smallest|low(?:er)?|bottom(?:ed)?|drop(?:ped)?|fall|fell|dip(?:ped)?|nadir)\b",
+    ),
     ("max", r"\b(max(?:imum)?|highest|fastest|peak(?:ed)?|top|most|largest|high|greatest|up to)\b"),
     ("longest", r"\b(longest|biggest|worst)\b"),
     ("shortest", r"\bshortest\b"),
@@ -18,6 +22,11 @@ _QUANTITIES: tuple[tuple[str, str], ...] = (
     ("count", r"\b(how many|how often|number of|count|times|tally|total)\b"),
     ("duration", r"\b(how long|duration|length|total time|how much time|minutes of|hours of)\b"),
 )
+_NAMED_EXTREMES = {
+    "min": r"\b(min(?:imum)?|lowest|slowest|smallest)\b",
+    "max": r"\b(max(?:imum)?|highest|fastest|peak(?:ed)?|largest)\b",
+}
+_NOW = re.compile(r"\b(?:now|currently|at the moment|at present)\b")
 _RECORDING_PARTS: tuple[tuple[str, str], ...] = (
     ("rate", r"\b(sampling|sample rate|samples per second|hz|frequency)\b"),
     ("leads", r"\b(leads?|channels?|electrodes?|derivations?)\b"),
@@ -25,53 +34,74 @@ _RECORDING_PARTS: tuple[tuple[str, str], ...] = (
     ("end", r"\b(end(?:ed)?|stop(?:ped)?|finish(?:ed)?|last sample)\b"),
     ("duration", r"\b(how long|duration|length|hours|minutes|long)\b"),
 )
-# The word that turns a yes/no question round: "is it irregular?" and "is it regular?" have opposite answers.
-_SENSE: dict[str, tuple[tuple[str, str], ...]] = {
-    "regularity": (("irregular", r"\b(irregular\w*|uneven|erratic|unsteady|chaotic|all over the place|not (?:regular|steady|even)|jump\w*|vary\w*|varies|stumbl\w*)\b"),),
-    "coverage": (
-        ("live", r"\b(still|is (?:the|my|her|his) (?:strap|belt|sensor|device|monitor)|currently|connected|on now|worn|right now|battery)\b"),
-        ("continuous", r"\b(complete|continuous\w*|uninterrupted|whole|unbroken|seamless|all there|everything)\b"),
-    ),
-    "quality": (("noisy", r"\b(nois\w*|artefact\w*|artifact\w*|interference|bad|poor|disturb\w*|distort\w*|hum|wander\w*|messy|unreadable|unusable|loose|problem\w*|garbage|rubbish)\b"),),
-}
-_NAMED: dict[str, str] = {
-    "atrial fibrillation": r"\b(a\.?\s?fib|afib|af|atrial fib\w*|fibrillat\w*)\b",
+_LIVE = r"\b(?:still|is (?:the|my|her|his) (?:strap|belt|sensor|device|monitor)|currently|connected|on now|worn|right now|battery)\b"
+_RHYTHMS: dict[str, str] = {
+    "atrial fibrillation": r"\b(?:a\.?[ -]?fib\w*|af|atrial fib\w*|(?<!ventricular )fibrillat\w*)\b",
     "atrial flutter": r"\bflutter\w*\b",
-    "ventricular tachycardia": r"\b(vt|v-?tach|ventricular tach\w*)\b",
-    "supraventricular tachycardia": r"\b(svt|psvt|supraventricular tach\w*)\b",
-    "sinus rhythm": r"\b(sinus|nsr)\b",
-    "AV block": r"\b(av[- ]?block|heart block|wenckebach|mobitz|block)\b",
-    "paced rhythm": r"\b(paced|pacemaker|pacing)\b",
-    "ventricular ectopic beats": r"\b(pvcs?|vpcs?|ves|vebs?|ventricular)\b",
-    "supraventricular ectopic beats": r"\b(pacs?|apcs?|svebs?|sves|atrial (?:premature|ectop|extra)\w*|supraventricular)\b",
+    "ventricular fibrillation": r"\b(?:vf|v-?fib|ventricular fib\w*)\b",
+    "ventricular tachycardia": r"\b(?:n?s?vt|v-?tach|(?<!supra)(?<!supra-)ventricular tach\w*)\b",
+    "supraventricular tachycardia": r"\b(?:p?svt|supra-?ventricular tach\w*)\b",
+    "sinus rhythm": r"\b(?:sinus|nsr)\b",
+    "AV block": r"\b(?:(?:av|a-v|heart|degree|sinus|sa|conduction)[ -]blocks?|wenckebach|mobitz)\b",
+    "bundle branch block": r"\b(?:[lr]bbb|bundle[ -]branch)\b",
+    "paced rhythm": r"\b(?:paced (?:rhythm|beats?)|pacemaker|pacing)\b",
+    "an arrhythmia": r"\b(?:arr?h?ythmi\w*|dysrhythmi\w*)\b",
+}
+_BEAT_TYPES: dict[str, str] = {
+    "ventricular ectopic beats": r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|bigemin\w*|trigemin\w*"
+    r"|ventricular(?! (?:rate|frequency|response|activation|tach|fib)))\b",
+    "supraventricular ectopic beats": r"\b(?:pacs?|apcs?|svebs?|sves|atrial (?:premature|ectop|extra)\w*"
+    r"|supra-?ventricular(?! tach))\b",
+}
+_WAVES: dict[str, str] = {
     "the QT interval": r"\bqtc?\b",
-    "the PR interval": r"\bpr\b",
-    "the QRS width": r"\bqrs\b",
-    "the ST segment": r"\bst\b|\bst[- ](?:segment|elevation|depression|change)",
+    "the PR interval": r"\b(?:pr|pq)\b",
+    "the ST segment": r"\bst\b",
     "P waves": r"\bp[- ]?waves?\b",
     "T waves": r"\bt[- ]?waves?\b",
+    "ischaemia": r"\b(?:isch\w*mi\w*|infarct\w*)\b",
 }
-_LIMIT = re.compile(
-    r"(?P<above>>=?|\b(?:above|over|more than|greater than|higher than|faster than|longer than|exceed\w*|at least|reach\w*)\b)\s*"
-    r"(?P<value>\d+(?:\.\d+)?|two|three|four|five)(?![\d:])"
-    r"|(?P<below><=?|\b(?:below|under|less than|fewer than|lower than|slower than|shorter than|down to|beneath)\b)\s*"
-    r"(?P<value2>\d+(?:\.\d+)?|two|three|four|five)(?![\d:])"
-)
-_WORD_VALUES = {"two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0}
+_NAMED: dict[str, str] = {**_RHYTHMS, **_BEAT_TYPES, **_WAVES, "the QRS width": r"\bqrs\b"}
+_MEASURED: frozenset[Target] = frozenset(
+    (
+        "rate",
+        "beats",
+        "pauses",
+        "tachycardia",
+        "bradycardia",
+        "variability",
+        "regularity",
+        "ectopy",
+        "quality",
+    )
+) | {"coverage", "summary"}
 _EMERGENCY = re.compile(
-    r"\b(heart attack|can'?t breathe|cannot breathe|struggling to breathe|short of breath|breathless|"
-    r"chest (?:pain|hurts|tightness|pressure)|(?:pain|pressure|tightness) in (?:my|his|her|the) chest|"
-    r"faint(?:ed|ing)?|pass(?:ed|ing) out|unconscious|unresponsive|collaps\w+|stroke|dying|emergency|ambulance|"
-    r"not breathing|blue lips|call (?:911|112|999))\b"
+    r"\b(?:heart attack|cardiac arrest|(?:can'?t|can ?not|cannot|couldn'?t|not|hard to|struggling to|trouble|difficulty"
+    r"|stopped|unable to) breath(?:e|ing)|short(?:ness)? of breath|breathless|gasping|chok(?:ing|ed)"
+    r"|chest (?:pain|hurts?|ache|tight\w*|pressure|is (?:tight|hurting))|(?:pain|pressure|tightness|hurts) in (?:my|his|her|the|their)"
+    r" (?:chest|(?:left )?arm|jaw)|numb (?:arm|face)|faint(?:ed|ing)?|pass(?:ed|ing)? out|black(?:ed|ing) out|unconscious"
+    r"|unresponsive|not respond\w*|(?:won'?t|will not|does not|doesn'?t) wake|collaps\w+|stroke|seizure|dying|emergency"
+    r"|ambulance|blue lips|overdos\w+|suicid\w*|call (?:911|112|999))\b"
 )
-_WANTS_ADVICE = re.compile(r"\b(should|shall|ought|can i|may i|could i|safe|danger\w*|doctor|hospital|medic\w*|pills?|take|worr\w*|serious|why|cause\w*|treat\w*|die|risk)\b")
+_WANTS_ADVICE = re.compile(
+    r"\b(should|shall|ought|can i|may i|could i|safe|danger\w*|doctor|hospital|medic\w*|pills?|take|worr\w*|serious|why|cause\w*|treat\w*|die|risk)\b"
+)
 _LEAD = re.compile(r"\blead\s+(avr|avl|avf|iii|ii|i|v[1-9]|mlii|mliii|ml1|v)\b")
 
 _FORM_RULES: tuple[tuple[Form, str], ...] = (
     ("report", r"\b(report|overview|summar\w+|findings|run[- ]?down|tell me about|describe)\b"),
-    ("compare", r"\b(compar\w+|versus|vs\.?|difference between|than (?:in|on|at|during|the|last|yesterday|earlier|before)|relative to)\b"),
-    ("trend", r"\b(trend\w*|over time|chang(?:e|ed|ing)|evolv\w+|creep\w*|develop\w*|increas\w+ over|course of|as the \w+ went on|settl\w+|from hour to hour|hour by hour)\b"),
-    ("locate", r"\b(when|where|at what (?:time|point|moment)|what time|which (?:part|minute|hour|moment|stretch)|show me|point out|locate|find)\b"),
+    (
+        "compare",
+        r"\b(compar\w+|versus|vs\.?|difference between|than (?:in|on|at|during|the|last|yesterday|earlier|before)|relative to)\b",
+    ),
+    (
+        "trend",
+        r"\b(trend\w*|over time|chang(?:e|ed|ing)|evolv\w+|creep\w*|develop\w*|increas\w+ over|course of|as the \w+ went on|settl\w+|from hour to hour|hour by hour)\b",
+    ),
+    (
+        "locate",
+        r"\b(when|where|at what (?:time|point|moment)|what time|which (?:part|minute|hour|moment|stretch)|show me|point out|locate|find)\b",
+    ),
 )
 
 
@@ -81,24 +111,25 @@ def understand(
     """The plan of a question about one recording. Never raises on any text."""
     classifier = classifier or shipped_classifier()
     target, confidence, form = classifier.classify(question)
-    text = question.lower()
+    text = _plain(question)
     if target == "advice" and is_emergency(question):
         target, confidence, form = _measurable_part(text, classifier) or (target, confidence, form)
     if target == "advice" and named_things(question) and not _WANTS_ADVICE.search(text):
         target = "rhythm"  # "do I have AFib?" asks what is in the signal
     if confidence < settings.plan_confidence:
         target = "off_topic"
-    spans = spans_in(question, info)
-    for span in spans:
-        text = text.replace(span.words, " ")  # "6 min" is no minimum
+    target = _named_target(text, target)
+    spans, text = read_spans(question, info)  # "6 min" is no minimum
+    limits = limits_in(text)
     lead = _LEAD.search(text)
     return Plan(
         form=_form(text, target, form, spans),
         target=target,
-        quantity=_quantity(text, target),
+        quantity=_quantity(text, target, [limit.words for limit in limits], spans),
         span=_plan_span(spans[0]) if spans else PlanSpan(0.0, info.duration_s),
         other_span=_plan_span(spans[1]) if len(spans) > 1 else None,
-        threshold=_threshold(text),
+        threshold=limits[0] if limits else None,
+        sense=sense_of(text, target, limits),
         lead=lead.group(1) if lead else "",
         confidence=round(confidence, 3),
     )
@@ -106,13 +137,13 @@ def understand(
 
 def named_things(question: str) -> list[str]:
     """Rhythms, beats and waves that a question names, in this project's words."""
-    text = question.lower()
+    text = _plain(question)
     return [name for name, pattern in _NAMED.items() if re.search(pattern, text)]
 
 
 def is_emergency(question: str) -> bool:
     """True where the words may describe an emergency; better once too often."""
-    return _EMERGENCY.search(question.lower()) is not None
+    return _EMERGENCY.search(_plain(question)) is not None
 
 
 def _measurable_part(text: str, classifier: Classifier) -> tuple[Target, float, Form] | None:
@@ -138,23 +169,36 @@ def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan]) -> F
     return guessed
 
 
-def _quantity(text: str, target: Target) -> str:
-    for name, pattern in _SENSE.get(target, ()):
-        if re.search(pattern, text):
-            return name
-    for name, pattern in _RECORDING_PARTS if target == "recording" else _QUANTITIES:
-        if re.search(pattern, text):
+def _quantity(text: str, target: Target, limits: list[str], spans: list[AskedSpan]) -> str:
+    """Which figure is asked for. Beside a limit only its plain names count: "did it drop below 50?" names none."""
+    if target == "coverage" and re.search(_LIVE, text + " ".join(span.words for span in spans)):
+        return "live"
+    if other := other_way(text, target):
+        return other
+    if target in {"rate", "tachycardia", "bradycardia"} and any(_NOW.search(span.words) for span in spans):
+        return "last"
+    for words in limits:
+        text = text.replace(words, " ")
+    patterns = _RECORDING_PARTS if target == "recording" else _QUANTITIES
+    for name, pattern in patterns:
+        if re.search(_NAMED_EXTREMES.get(name, pattern) if limits else pattern, text):
             return name
     return ""
 
 
-def _threshold(text: str) -> Threshold | None:
-    match = _LIMIT.search(text)
-    if match is None:
-        return None
-    value = match["value"] or match["value2"]
-    return Threshold(match["above"] is not None, _WORD_VALUES.get(value) or float(value), match.group())
+def _named_target(text: str, target: Target) -> Target:
+    """A rhythm, beat type or wave that is named is asked for, whatever else the words resemble."""
+    if target in _MEASURED:
+        for names, instead in ((_RHYTHMS, "rhythm"), (_BEAT_TYPES, "ectopy"), (_WAVES, "intervals")):
+            if any(re.search(pattern, text) for pattern in names.values()):
+                return instead  # type: ignore[return-value]
+    return target
 
 
 def _plan_span(asked: AskedSpan) -> PlanSpan:
     return PlanSpan(asked.start_s, asked.end_s, asked.words, asked.problem)
+
+
+def _plain(question: str) -> str:
+    """Lower case, with the apostrophe that phones write replaced by the plain one."""
+    return question.lower().replace("’", "'")

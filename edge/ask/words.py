@@ -24,10 +24,10 @@ Question: How fast is my heart going?<|im_end|>
 <|im_start|>assistant
 Your mean heart rate was 71 bpm between 0:00 and 10:00.<|im_end|>
 <|im_start|>user
-Fact: No pause of 2 s or longer was found over the whole recording (30 min).
+Fact: No pause of 2 s or longer was found over the whole recording.
 Question: Did his heart stop?<|im_end|>
 <|im_start|>assistant
-His heart made no pause of 2 s or longer over the whole recording (30 min).<|im_end|>
+His heart made no pause of 2 s or longer over the whole recording.<|im_end|>
 <|im_start|>user
 Fact: The highest heart rate was 118 bpm, over 8 beats from 14:02:11.
 Question: what was her top pulse<|im_end|>
@@ -73,6 +73,7 @@ def word(
         try:
             reworded = _first_sentence(model, first.text, question, settings)
             problem = accept(reworded, first)
+            reworded = reworded.rstrip(" .,;:") + "."
         except ModelError as error:
             problem = str(error)
     text = first.text if problem else reworded

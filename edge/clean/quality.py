@@ -9,18 +9,19 @@ noisy is kept in bench/results/quality.json.
 """
 
 from enum import IntEnum, IntFlag
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
+from edge.clean.filters import zero_phase
 from edge.settings import QualitySettings
 
 FloatArray = NDArray[np.float64]
 ByteArray = NDArray[np.uint8]
 
+NOISE_EDGE_HZ = 40.0  # above the ECG's own band; at low rates 80 % of Nyquist
+QRS_BAND_HZ = (5.0, 30.0)
 KURTOSIS_SECONDS = 5  # long enough to hold a beat at 15 bpm's neighbours and short enough for a burst of noise
 
 
@@ -79,7 +80,7 @@ def assess(
     whole = np.flatnonzero(stops > second_starts)
     _mark(reasons, stops <= second_starts, Reason.NO_SAMPLES)
     rows = _rows(signal_mv, second_starts[whole], stops[whole])
-    missing = np.isnan(rows).any(axis=1)
+    missing = ~np.isfinite(rows).all(axis=1)
     _mark(reasons, whole[missing], Reason.NO_SAMPLES)
     whole, rows = whole[~missing], rows[~missing]
     if len(whole) == 0:
@@ -150,15 +151,15 @@ def _band_features(
     n_seconds = len(starts)
     noise_mv, qrs_mv, kurtosis = np.zeros(n_seconds), np.zeros(n_seconds), np.full(n_seconds, np.inf)
     sums = np.zeros((3, n_seconds))  # samples, squares, fourth powers of the QRS band
-    noise_filter, qrs_filter = _filters(fs_hz)
+    noise_edge_hz = min(NOISE_EDGE_HZ, 0.4 * fs_hz)
     for a, b in finite_runs(signal_mv):
         inside = np.flatnonzero((starts >= a) & (stops <= b) & (stops > starts))
         if len(inside) == 0 or b - a < fs_hz / 2:
             continue
         run = signal_mv[a:b]
-        noise = np.abs(scipy.signal.sosfiltfilt(noise_filter, run))
+        noise = np.abs(zero_phase(run, fs_hz, "highpass", noise_edge_hz))
         noise_mv[inside] = 1.48 * np.median(_rows(noise, starts[inside] - a, stops[inside] - a), axis=1)
-        squares = np.square(scipy.signal.sosfiltfilt(qrs_filter, run))
+        squares = np.square(zero_phase(run, fs_hz, "bandpass", *QRS_BAND_HZ))
         square_rows = _rows(squares, starts[inside] - a, stops[inside] - a)
         sums[0, inside] = square_rows.shape[1]
         sums[1, inside] = square_rows.sum(axis=1)
@@ -181,11 +182,3 @@ def finite_runs(signal_mv: NDArray[np.floating[Any]]) -> list[tuple[int, int]]:
         return [(0, len(signal_mv))] if len(signal_mv) else []
     edges = np.flatnonzero(np.diff(np.concatenate(([0], finite.view(np.int8), [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-@lru_cache(maxsize=8)
-def _filters(fs_hz: float) -> tuple[FloatArray, FloatArray]:
-    """Second-order sections of the noise band (above 40 Hz or 80 % of Nyquist) and of the QRS band."""
-    noise = scipy.signal.butter(2, min(40.0, 0.4 * fs_hz), "highpass", fs=fs_hz, output="sos")
-    qrs = scipy.signal.butter(2, (5.0, 30.0), "bandpass", fs=fs_hz, output="sos")
-    return noise, qrs

@@ -5,12 +5,10 @@ read as a pause. Here every beat is compared by its size in a lower band (4-20 H
 MIT-BIH DS1 records this cuts misses by a third and false beats by a quarter (bench/results/beats.json).
 """
 
-from functools import lru_cache
-
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
+from edge.clean.filters import zero_phase
 from edge.settings import BeatSettings
 from edge.types import Samples
 
@@ -23,20 +21,19 @@ MIN_BEATS = 4  # fewer tell nothing of what is usual
 MAX_ADDED_PER_INTERVAL = 16  # bounds the work on any input
 
 
-def revise_beats(signal_mv: FloatArray, fs_hz: float, beats: Samples, settings: BeatSettings) -> Samples:
-    """The beats of one stretch without NaN, revised; `signal_mv` has shape (n_samples,), positions are its indices."""
+def revise_beats(size_mv: FloatArray, fs_hz: float, beats: Samples, settings: BeatSettings) -> Samples:
+    """The beats of one stretch, revised; `size_mv` is its `band_size`, positions are its indices."""
     if len(beats) < MIN_BEATS:
         return beats
-    size_mv = _size(signal_mv, fs_hz)
     kept = _without_small_neighbours(size_mv, fs_hz, beats, settings)
     if len(kept) < MIN_BEATS:
         return beats
     return _with_overlooked(size_mv, fs_hz, kept, settings)
 
 
-def _size(signal_mv: FloatArray, fs_hz: float) -> FloatArray:
-    """Smoothed absolute value of the band, mV."""
-    band = np.abs(scipy.signal.sosfiltfilt(_band_filter(fs_hz), signal_mv))
+def band_size(signal_mv: FloatArray, fs_hz: float) -> FloatArray:
+    """Smoothed absolute value of the band of one stretch without NaN, mV, shape (n_samples,)."""
+    band = np.abs(zero_phase(signal_mv, fs_hz, "bandpass", *BAND_HZ))
     width = max(1, round(SMOOTH_S * fs_hz))
     sums = np.concatenate(([0.0], np.cumsum(band)))
     at = np.arange(len(band))
@@ -45,7 +42,7 @@ def _size(signal_mv: FloatArray, fs_hz: float) -> FloatArray:
     return smoothed
 
 
-def _sizes_at(size_mv: FloatArray, fs_hz: float, beats: Samples) -> FloatArray:
+def sizes_at(size_mv: FloatArray, fs_hz: float, beats: Samples) -> FloatArray:
     """Largest size around each beat."""
     half = round(HALF_QRS_S * fs_hz)
     padded = np.pad(size_mv, half)
@@ -56,7 +53,7 @@ def _sizes_at(size_mv: FloatArray, fs_hz: float, beats: Samples) -> FloatArray:
 
 def _without_small_neighbours(size_mv: FloatArray, fs_hz: float, beats: Samples, s: BeatSettings) -> Samples:
     """Drop what follows or precedes a much larger beat so closely that it is its T or P wave."""
-    sizes, apart_s = _sizes_at(size_mv, fs_hz, beats), np.diff(beats) / fs_hz
+    sizes, apart_s = sizes_at(size_mv, fs_hz, beats), np.diff(beats) / fs_hz
     drop = np.zeros(len(beats), bool)
     drop[1:] |= (apart_s < s.t_wave_s) & (sizes[1:] < s.small_fraction * sizes[:-1])
     drop[:-1] |= (apart_s < s.p_wave_s) & (sizes[:-1] < s.small_fraction * sizes[1:])
@@ -65,14 +62,17 @@ def _without_small_neighbours(size_mv: FloatArray, fs_hz: float, beats: Samples,
 
 def _with_overlooked(size_mv: FloatArray, fs_hz: float, beats: Samples, s: BeatSettings) -> Samples:
     """Add the largest peak of an overlong interval, and of its parts, where it is as large as beats are here."""
-    typical = float(np.median(_sizes_at(size_mv, fs_hz, beats)))
+    apart = np.diff(beats)
+    overlong = s.overlong * float(np.median(apart))
+    if not (apart > overlong).any():
+        return beats
+    typical = float(np.median(sizes_at(size_mv, fs_hz, beats)))
     between = [
         size_mv[a + round(0.2 * fs_hz) : min(a + round(0.5 * fs_hz), b - round(0.15 * fs_hz))]
         for a, b in zip(beats[:-1], beats[1:], strict=True)
     ]
     t_waves = [float(part.max()) for part in between if len(part)]
     enough = max(s.overlooked_fraction * typical, s.over_t_wave * (float(np.median(t_waves)) if t_waves else 0.0))
-    overlong = s.overlong * float(np.median(np.diff(beats)))
     guard = round(0.2 * fs_hz)
     added: list[int] = []
     for first, last in zip(beats[:-1].tolist(), beats[1:].tolist(), strict=True):
@@ -91,9 +91,3 @@ def _with_overlooked(size_mv: FloatArray, fs_hz: float, beats: Samples, s: BeatS
                 found += 1
                 parts += [(a, peak), (peak, b)]
     return np.sort(np.concatenate((beats, np.array(added, np.int64))))
-
-
-@lru_cache(maxsize=8)
-def _band_filter(fs_hz: float) -> FloatArray:
-    sos: FloatArray = scipy.signal.butter(2, BAND_HZ, "bandpass", fs=fs_hz, output="sos")
-    return sos

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clean.quality import State, describe
-from edge.interpret.intervals import Intervals, beats_between, intervals_of, runs_of_valid
+from edge.interpret.intervals import BLOCK, Intervals, beats_between, intervals_of, runs_of_valid
 from edge.settings import RhythmSettings
 from edge.types import Annotations, Fact, Span
 
@@ -50,8 +50,8 @@ def context_of(annotations: Annotations, start_s: float, end_s: float, settings:
     """Prepare a span; it is cut to what was analysed."""
     end_s = min(end_s, annotations.n_samples / annotations.fs_hz)
     start_s = min(max(0.0, start_s), end_s)
-    first, stop = int(start_s), int(np.ceil(end_s))
-    states, reasons = annotations.quality[first:stop], annotations.reasons[first:stop]
+    seconds = _seconds(start_s, end_s)
+    states, reasons = annotations.quality[seconds], annotations.reasons[seconds]
     usable = states != State.UNUSABLE
     share = float(usable.mean()) if len(states) else 0.0
     obstacle = ""
@@ -72,6 +72,11 @@ def context_of(annotations: Annotations, start_s: float, end_s: float, settings:
     )
 
 
+def _seconds(start_s: float, end_s: float) -> slice:
+    """The seconds that a span touches; an empty span touches none."""
+    return slice(int(start_s), int(np.ceil(end_s)) if end_s > start_s else int(start_s))
+
+
 def rate_facts(c: Context) -> list[Fact]:
     """Mean rate over all valid RR intervals; lowest, highest and last as means of consecutive beats."""
     rr = c.intervals
@@ -79,7 +84,7 @@ def rate_facts(c: Context) -> list[Fact]:
     names = ("heart_rate_mean", "heart_rate_min", "heart_rate_max", "heart_rate_last")
     if n_valid < c.settings.min_rate_intervals:
         return [c.fact(name, None, "bpm", n_valid) for name in names]
-    mean = 60000.0 * n_valid / float(rr.rr_ms[rr.valid].sum())
+    mean = 60000.0 * n_valid / float(rr.rr_ms.sum(where=rr.valid))
     facts = [c.fact("heart_rate_mean", mean, "bpm", n_valid, evidence=(Span(c.start_s, c.end_s, "whole span"),))]
     rates, first = sliding_rates(rr, c.settings.rate_beats)
     if len(rates) == 0:
@@ -91,16 +96,20 @@ def rate_facts(c: Context) -> list[Fact]:
     return facts
 
 
-def sliding_rates(rr: Intervals, n_beats: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def sliding_rates(rr: Intervals, n_beats: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Mean rate (bpm) of every `n_beats` consecutive valid intervals, and the index of the first of them."""
-    rates: list[NDArray[np.float64]] = [np.empty(0)]
-    first: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    for a, b in runs_of_valid(rr.valid):
-        if b - a >= n_beats:
+    runs = [(a, b) for a, b in runs_of_valid(rr.valid) if b - a >= n_beats]
+    total = sum(b - a - n_beats + 1 for a, b in runs)
+    rates, first, at = np.empty(total, np.float32), np.empty(total, np.int32), 0
+    for run_start, run_stop in runs:
+        for a in range(run_start, run_stop - n_beats + 1, BLOCK):
+            b = min(a + BLOCK + n_beats - 1, run_stop)
             total_ms = np.concatenate(([0.0], np.cumsum(rr.rr_ms[a:b])))
-            rates.append(60000.0 * n_beats / (total_ms[n_beats:] - total_ms[:-n_beats]))
-            first.append(np.arange(a, b - n_beats + 1))
-    return np.concatenate(rates), np.concatenate(first)
+            part = slice(at, at + b - a - n_beats + 1)
+            rates[part] = 60000.0 * n_beats / (total_ms[n_beats:] - total_ms[:-n_beats])
+            first[part] = np.arange(a, b - n_beats + 1)
+            at = part.stop
+    return rates, first
 
 
 def beat_facts(c: Context) -> list[Fact]:
@@ -114,22 +123,20 @@ def beat_facts(c: Context) -> list[Fact]:
 def pause_facts(c: Context) -> list[Fact]:
     """Longest and shortest RR interval, and pauses per threshold; never across a gap or unusable signal."""
     rr, facts = c.intervals, list[Fact]()
-    valid = np.flatnonzero(rr.valid)
-    for name, pick in (("longest_rr", np.argmax), ("shortest_rr", np.argmin)):
-        if len(valid) == 0:
-            facts.append(c.fact(name, None, "s"))
-            continue
-        i = int(valid[pick(rr.rr_ms[valid])])
+    n_valid = int(rr.valid.sum())
+    if n_valid == 0:
+        names = [("longest_rr", "s"), ("shortest_rr", "s"), *((pause_name(limit_s), "pauses") for limit_s in c.settings.pauses_s)]
+        return [c.fact(name, None, unit) for name, unit in names]
+    for name, i in (
+        ("longest_rr", int(np.where(rr.valid, rr.rr_ms, -np.inf).argmax())),
+        ("shortest_rr", int(np.where(rr.valid, rr.rr_ms, np.inf).argmin())),
+    ):
         value_s = float(rr.rr_ms[i]) / 1000
-        facts.append(c.fact(name, value_s, "s", len(valid), evidence=(_span(rr, i, i, f"RR {value_s:.2f} s"),)))
+        facts.append(c.fact(name, value_s, "s", n_valid, evidence=(_span(rr, i, i, f"RR {value_s:.2f} s"),)))
     for limit_s in c.settings.pauses_s:
-        name = pause_name(limit_s)
-        if len(valid) == 0:
-            facts.append(c.fact(name, None, "pauses"))
-            continue
-        long = valid[rr.rr_ms[valid] >= 1000 * limit_s]
+        long = np.flatnonzero(rr.valid & (rr.rr_ms >= 1000 * limit_s))
         where = tuple(_span(rr, int(i), int(i), f"pause {rr.rr_ms[i] / 1000:.2f} s") for i in long[:MAX_EVIDENCE])
-        facts.append(c.fact(name, float(len(long)), "pauses", len(valid), evidence=where))
+        facts.append(c.fact(pause_name(limit_s), float(len(long)), "pauses", n_valid, evidence=where))
     return facts
 
 
@@ -151,13 +158,15 @@ def episode_facts(c: Context) -> list[Fact]:
             facts += [c.fact(f"{kind}_{what}", None, unit) for what, unit in (("count", "episodes"), ("total", "s"))]
             continue
         spans = []
-        joined = np.flatnonzero(beyond)
-        for group in np.split(joined, np.flatnonzero(np.diff(joined) > 1) + 1) if len(joined) else []:
-            for part in np.split(group, np.flatnonzero(np.diff(first[group]) > 1) + 1):  # never across a gap
-                where = _span(rr, int(first[part[0]]), int(first[part[-1]]) + s.rate_beats - 1, kind)
-                if where.duration_s >= s.episode_min_s:
-                    extreme = rates[part].max() if kind == "tachycardia" else rates[part].min()
-                    spans.append(Span(where.start_s, where.end_s, f"{kind}, {extreme:.0f} bpm"))
+        half = s.rate_beats // 2
+        # A rate is that of the middle of its beats, so that neighbouring episodes never overlap.
+        for a, b in runs_of_valid(beyond):
+            for group in np.split(np.arange(a, b), np.flatnonzero(np.diff(first[a:b]) > 1) + 1):  # never across a gap
+                i, j = int(first[group[0]]) + half, int(first[group[-1]]) + half
+                start_s, end_s = float(rr.from_beat[i] / rr.fs_hz), float(rr.to_beat[j - 1] / rr.fs_hz)
+                if end_s - start_s >= s.episode_min_s:
+                    extreme = rates[group].max() if kind == "tachycardia" else rates[group].min()
+                    spans.append(Span(start_s, end_s, f"{kind}, {extreme:.0f} bpm"))
         total_s = sum(span.duration_s for span in spans)
         longest_first = tuple(sorted(spans, key=lambda span: -span.duration_s))
         facts.append(c.fact(f"{kind}_count", float(len(spans)), "episodes", len(rates), evidence=longest_first))
@@ -169,24 +178,30 @@ def episode_facts(c: Context) -> list[Fact]:
 def variability_facts(c: Context) -> list[Fact]:
     """SDNN, RMSSD and pNN50 of the NN intervals; successive differences only of adjacent NN intervals."""
     rr, s = c.intervals, c.settings
-    nn_ms = rr.rr_ms[rr.nn]
-    n_valid = int(rr.valid.sum())
-    share = len(nn_ms) / n_valid if n_valid else 0.0
+    n_valid, n_nn = int(rr.valid.sum()), int(rr.nn.sum())
+    n_steps = int((rr.nn[:-1] & rr.nn[1:]).sum())
     reason = ""
-    if len(nn_ms) < s.min_nn:
-        reason = c.obstacle or f"only {len(nn_ms)} normal-to-normal intervals, {s.min_nn} are needed"
-    elif share < s.min_nn_share:
-        reason = f"only {100 * share:.0f} % of the intervals are normal-to-normal by their timing"
-    pairs = rr.nn[:-1] & rr.nn[1:]
-    steps_ms = np.diff(rr.rr_ms)[pairs]
-    if not reason and len(steps_ms) < s.min_nn // 2:
-        reason = f"only {len(steps_ms)} pairs of adjacent normal-to-normal intervals"
+    if n_nn < s.min_nn:
+        reason = c.obstacle or f"only {n_nn} normal-to-normal intervals, {s.min_nn} are needed"
+    elif n_nn / n_valid < s.min_nn_share:
+        reason = f"only {100 * n_nn / n_valid:.0f} % of the intervals are normal-to-normal by their timing"
+    elif n_steps < s.min_nn // 2:
+        reason = f"only {n_steps} pairs of adjacent normal-to-normal intervals"
     if reason:
         return [c.fact(*name, reason=reason) for name in (("sdnn", None, "ms"), ("rmssd", None, "ms"), ("pnn50", None, "%"))]
+    mean_ms = float(rr.rr_ms.sum(where=rr.nn)) / n_nn
+    squares = step_squares = large_steps = 0.0
+    for a in range(0, len(rr.rr_ms), BLOCK):
+        part = slice(a, a + BLOCK)
+        squares += float(np.square(rr.rr_ms[part] - mean_ms).sum(where=rr.nn[part]))
+        part = slice(a, a + BLOCK + 1)  # the step to the next block's first interval belongs to this one
+        steps_ms, pairs = np.diff(rr.rr_ms[part]), rr.nn[part][:-1] & rr.nn[part][1:]
+        step_squares += float(np.square(steps_ms).sum(where=pairs))
+        large_steps += int((pairs & (np.abs(steps_ms) > 50)).sum())
     return [
-        c.fact("sdnn", float(nn_ms.std(ddof=1)), "ms", len(nn_ms)),
-        c.fact("rmssd", float(np.sqrt(np.mean(steps_ms**2))), "ms", len(steps_ms)),
-        c.fact("pnn50", float(100 * np.mean(np.abs(steps_ms) > 50)), "%", len(steps_ms)),
+        c.fact("sdnn", float(np.sqrt(squares / (n_nn - 1))), "ms", n_nn),
+        c.fact("rmssd", float(np.sqrt(step_squares / n_steps)), "ms", n_steps),
+        c.fact("pnn50", 100 * large_steps / n_steps, "%", n_steps),
     ]
 
 
@@ -207,26 +222,31 @@ def regularity_facts(c: Context) -> list[Fact]:
 
 def quality_facts(c: Context) -> list[Fact]:
     """How much of the span could be analysed, how much was unusable and the commonest reason."""
-    first, stop = int(c.start_s), int(np.ceil(c.end_s))
-    states, reasons = c.annotations.quality[first:stop], c.annotations.reasons[first:stop]
-    n = len(states)
+    seconds = _seconds(c.start_s, c.end_s)
+    states, reasons = c.annotations.quality[seconds], c.annotations.reasons[seconds]
+    first, n = seconds.start, len(states)
     if n == 0:
-        return [c.fact("analysable_share", None, "%"), c.fact("good_share", None, "%")]
+        names = (("analysable_share", "%"), ("good_share", "%"), ("unusable_total", "s"))
+        return [c.fact(name, None, unit) for name, unit in names]
     bad = np.flatnonzero(states == State.UNUSABLE)
     spans = []
     for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []:
         text = describe(int(np.bincount(reasons[group]).argmax()))
-        spans.append(Span(float(first + group[0]), float(first + group[-1] + 1), text))
+        start_s, end_s = float(first + group[0]), float(first + group[-1] + 1)
+        spans.append(Span(max(start_s, c.start_s), min(end_s, c.end_s), text))
     spans.sort(key=lambda span: -span.duration_s)
     return [
         c.fact("analysable_share", 100 * c.analysable_fraction, "%", n, evidence=tuple(spans)),
         c.fact("good_share", float(100 * np.mean(states == State.GOOD)), "%", n),
-        c.fact("unusable_total", float(len(bad)), "s", n, evidence=tuple(spans)),
+        c.fact("unusable_total", float(sum(span.duration_s for span in spans)), "s", n, evidence=tuple(spans)),
     ]
 
 
 def coverage_facts(c: Context) -> list[Fact]:
     """Gaps in the span: how many, how long together, the longest."""
+    if c.end_s <= c.start_s:
+        names = (("gap_count", "gaps"), ("gap_total", "s"), ("longest_gap", "s"), ("recorded_total", "s"))
+        return [c.fact(name, None, unit) for name, unit in names]
     fs_hz = c.annotations.fs_hz
     spans = []
     for gap in c.annotations.gaps:

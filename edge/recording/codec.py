@@ -1,7 +1,7 @@
 """Blocks of samples of one lead to bytes and back, without loss.
 
 Converter counts are stored where the lead names its steps (differences, then zlib: an ECG needs about one byte a
-sample), float32 bits where it does not.
+sample), float32 bits where it does not or where a sample lies between two steps.
 """
 
 import zlib
@@ -30,7 +30,7 @@ def decode(codec: int, data: bytes, lead: Lead) -> NDArray[np.float32]:
     """Samples in mV, shape (n,); ValueError or zlib.error where the bytes are damaged."""
     raw = np.frombuffer(zlib.decompress(data), np.uint8)
     words = np.ascontiguousarray(raw.reshape(4, -1).T).view(np.int32).ravel()
-    if codec == COUNTS:
+    if codec == COUNTS and lead.counts_per_mv is not None:
         return to_mv(np.cumsum(words, dtype=np.int32), lead)
     if codec == FLOATS:
         return words.view(np.float32)
@@ -40,7 +40,8 @@ def decode(codec: int, data: bytes, lead: Lead) -> NDArray[np.float32]:
 def to_counts(signal_mv: NDArray[np.float32], lead: Lead) -> NDArray[np.int32]:
     """Converter counts nearest to the samples."""
     assert lead.counts_per_mv is not None
-    scaled = np.rint(signal_mv.astype(np.float64) * lead.counts_per_mv + lead.zero_count)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        scaled = np.rint(signal_mv.astype(np.float64) * lead.counts_per_mv + lead.zero_count)
     scaled = np.clip(np.where(np.isnan(scaled), 0, scaled), -(2**31) + 1, 2**31 - 1)
     return np.where(np.isnan(signal_mv), NOT_RECORDED, scaled.astype(np.int32))
 
@@ -48,7 +49,8 @@ def to_counts(signal_mv: NDArray[np.float32], lead: Lead) -> NDArray[np.int32]:
 def to_mv(counts: NDArray[np.int32], lead: Lead) -> NDArray[np.float32]:
     """Millivolts of converter counts, by the formula that the file readers use."""
     assert lead.counts_per_mv is not None
-    signal_mv = ((counts.astype(np.float64) - lead.zero_count) / lead.counts_per_mv).astype(np.float32)
+    with np.errstate(over="ignore"):  # a lead of tiny steps: what float32 cannot hold is stored as floats
+        signal_mv = ((counts.astype(np.float64) - lead.zero_count) / lead.counts_per_mv).astype(np.float32)
     signal_mv[counts == NOT_RECORDED] = np.nan
     return signal_mv
 

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edge.errors import StorageError, UsageError
+from edge.pipeline import seconds_begun
 from edge.recording.store import SUFFIX, storage_error
 from edge.settings import StoreSettings
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+CHECKPOINT_WAIT_MS = 500  # for readers; the writer waits meanwhile
 
 
 def recording_path(folder: Path, recording_id: str) -> Path:
@@ -22,7 +24,7 @@ def recording_path(folder: Path, recording_id: str) -> Path:
 
 def new_id(folder: Path, name: str, now: datetime) -> str:
     """An unused id made of a name and the time."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:32] or "recording"
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32] or "recording"
     base = f"{plain}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     candidate, n = base, 2
     while recording_path(folder, candidate).exists():
@@ -32,13 +34,18 @@ def new_id(folder: Path, name: str, now: datetime) -> str:
 
 def recordings(folder: Path) -> list[Path]:
     """Stored recordings, oldest first by their last change."""
+    return [path for _, path in _changes(folder)]
+
+
+def _changes(folder: Path) -> list[tuple[float, Path]]:
+    """Recordings with the time of their last change (Unix seconds), oldest first."""
     found = []
     for path in folder.glob(f"*{SUFFIX}"):
         try:
             found.append((path.stat().st_mtime, path))
         except OSError:  # deleted between the listing and here
             continue
-    return [path for _, path in sorted(found)]
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,11 @@ def apply_retention(folder: Path, settings: StoreSettings, now: datetime, keep: 
     blocks, which become a gap with the cause "expired".
     """
     removed: list[str] = []
+    kept = keep.name if keep else ""
     oldest = now - timedelta(days=settings.max_age_days)
     if settings.max_age_days > 0:
-        for path in recordings(folder):
-            if path != keep and path.stat().st_mtime < oldest.timestamp():
+        for changed_s, path in _changes(folder):
+            if path.name != kept and changed_s < oldest.timestamp():
                 _delete(path)
                 removed.append(path.stem)
     limit = settings.max_gb * 1e9
@@ -67,7 +75,7 @@ def apply_retention(folder: Path, settings: StoreSettings, now: datetime, keep: 
         for path in recordings(folder):
             if folder_bytes(folder) <= limit:
                 break
-            if path != keep:
+            if path.name != kept:
                 _delete(path)
                 removed.append(path.stem)
     blocks = 0
@@ -92,7 +100,8 @@ def folder_bytes(folder: Path) -> int:
 def expire_blocks(path: Path, age_cut: datetime | None, excess_bytes: float) -> int:
     """Turn the oldest blocks of a recording into a gap: those before `age_cut`, then until `excess_bytes` are free.
 
-    The newest block always stays. Returns how many blocks (over all leads) went.
+    What was found in them goes too. The newest block and what is not analysed yet always stay. Returns how many
+    blocks (over all leads) went.
     """
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     try:
@@ -102,18 +111,25 @@ def expire_blocks(path: Path, age_cut: datetime | None, excess_bytes: float) -> 
         begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
         fs_hz = float(meta["fs_hz"])
         newest = db.execute("SELECT max(start) FROM block").fetchone()[0] or 0
+        last = min(newest, int(meta.get("analysed", newest)))
         cut, freed = 0, 0
         for start, n, size in db.execute("SELECT start, max(n), sum(length(data)) FROM block GROUP BY start ORDER BY start"):
             too_old = age_cut is not None and begun + timedelta(seconds=(start + n) / fs_hz) < age_cut
-            if start >= newest or not (too_old or freed < excess_bytes):
+            if start + n > last or not (too_old or freed < excess_bytes):
                 break
             cut, freed = start + n, freed + size
         n_blocks = db.execute("DELETE FROM block WHERE start < ?", (cut,)).rowcount
         if cut:
+            db.execute("DELETE FROM beat WHERE sample < ?", (cut,))
+            db.execute("DELETE FROM quality WHERE second < ?", (seconds_begun(cut, fs_hz),))
             db.execute("DELETE FROM gap WHERE stop <= ?", (cut,))
             db.execute("INSERT OR REPLACE INTO gap VALUES (0, ?, 'expired')", (cut,))
         db.execute("COMMIT")
-        db.execute("PRAGMA incremental_vacuum").fetchall()
+        # Without a checkpoint the file keeps its size, and the next call would take more for it. As a script:
+        # `execute` steps once, and a step frees a single page.
+        db.executescript(
+            f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}; PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
+        )
         return int(n_blocks)
     except sqlite3.Error as error:
         raise storage_error(path, error) from error

@@ -6,22 +6,26 @@ packed into larger blocks as the recording goes on. A block that cannot be decod
 """
 
 import json
+import math
 import sqlite3
 import zlib
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge.clean.quality import Reason, State
 from edge.errors import InputUnreadable, StorageError, StorageFull
-from edge.pipeline import Decided
+from edge.pipeline import Decided, seconds_begun
 from edge.recording import codec
 from edge.settings import StoreSettings
-from edge.types import Annotations, Gap, Lead, LinkEvent, Piece, RecordingInfo, Samples, SignalMv
+from edge.types import Annotations, Gap, Lead, LinkEvent, Piece, RecordingInfo, SignalMv, Window
 
 SUFFIX = ".ecgdb"
 MAGIC = b"SQLite format 3\0"
@@ -53,43 +57,47 @@ class StoredRecording:
         try:
             if not path.is_file():
                 raise InputUnreadable(f"No recording at {path}", "See `anyecg doctor` for the data folder")
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
-            self._meta = dict(self._db.execute("SELECT key, value FROM meta"))
-            leads = tuple(Lead(**lead) for lead in json.loads(self._meta["leads"]))
-            fs_hz = float(self._meta["fs_hz"])
-        except (sqlite3.Error, OSError, KeyError, TypeError, ValueError) as error:
-            raise InputUnreadable(f"{path} is not a readable recording: {error}", "Restore it from a copy") from error
-        start = self._meta.get("start")
-        self._info = RecordingInfo(
-            id=self._meta["id"],
-            leads=leads,
-            fs_hz=fs_hz,
-            n_samples=0,
-            start=datetime.fromisoformat(start) if start else None,
-            source="store",
-        )
-        self._cache: OrderedDict[tuple[int, int, int], SignalMv] = OrderedDict()
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+            )
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        try:
+            meta = dict(self._db.execute("SELECT key, value FROM meta"))
+            self._info = _info_from(meta)
+            self._longest_block = int(meta["longest_block"])
+        except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
+            self._db.close()
+            raise _unreadable(path, error) from error
+        self._cache: OrderedDict[tuple[int, int, int], SignalMv | None] = OrderedDict()
 
     @property
     def info(self) -> RecordingInfo:
         """What the recording is, as long as it is now."""
+        # Blocks of all leads end together.
         blocks, gaps = self._query(
-            "SELECT (SELECT max(start + n) FROM block), (SELECT max(stop) FROM gap)"
+            "SELECT (SELECT CAST(start + n AS INTEGER) FROM block WHERE lead = 0 ORDER BY start DESC LIMIT 1),"
+            " (SELECT CAST(stop AS INTEGER) FROM gap ORDER BY start DESC LIMIT 1)"
         )[0]
         return replace(self._info, n_samples=max(blocks or 0, gaps or 0))
 
     def read_mv(self, start: int, stop: int) -> SignalMv:
-        """Samples [start, stop), shape (n, n_leads); NaN where nothing was recorded."""
-        signal_mv = np.full((max(0, stop - start), len(self._info.leads)), np.nan, np.float32)
-        rows = self._query(
-            # No block is longer than block_s, which is stored: only blocks that can reach `start` are visited.
-            "SELECT lead, start, n, codec FROM block WHERE start < ? AND start > ? AND start + n > ?",
-            (stop, start - int(self._meta["longest_block"]) - 1, start),
-        )
-        for lead, at, n, kind in rows:
-            block_mv = self._block(lead, at, n, kind)
-            a, b = max(at, start), min(at + n, stop)
-            signal_mv[a - start : b - start, lead] = block_mv[a - at : b - at]
+        """Samples [start, stop), cut to the recording, shape (n, n_leads); NaN where nothing was recorded."""
+        start = max(0, start)
+        stop = max(start, min(stop, self.info.n_samples))
+        signal_mv = np.full((stop - start, len(self._info.leads)), np.nan, np.float32)
+        for lead in range(len(self._info.leads)):
+            # One statement sees one state of the file, even while the writer packs blocks. No block is longer
+            # than `_longest_block`: only blocks that can reach `start` are visited.
+            rows = self._query(
+                "SELECT start, n, codec, data FROM block WHERE lead = ? AND start < ? AND start > ? AND start + n > ?",
+                (lead, stop, start - self._longest_block, start),
+            )
+            for at, n, kind, data in rows:
+                block_mv = self._block(lead, at, n, kind, data)
+                if block_mv is not None:
+                    a, b = max(at, start), min(at + n, stop)
+                    signal_mv[a - start : b - start, lead] = block_mv[a - at : b - at]
         return signal_mv
 
     def gap_cause(self, start: int) -> str:
@@ -98,14 +106,23 @@ class StoredRecording:
         return str(rows[0][0]) if rows else "block unreadable"
 
     def annotations(self) -> Annotations:
-        """Beats, quality and gaps found so far, as far as the analysis has come."""
-        beats = self._column("SELECT sample FROM beat ORDER BY sample")
-        done = self._query("SELECT value FROM meta WHERE key = 'analysed'")
-        quality = self._query("SELECT state, reasons FROM quality ORDER BY second")
-        table = np.array(quality, np.uint8).reshape(-1, 2)
-        gaps = tuple(Gap(*row) for row in self._query("SELECT start, stop, cause FROM gap ORDER BY start"))
+        """Beats, quality and gaps found so far, as far as the analysis has come.
+
+        Seconds of which nothing is known, such as those that retention took, count as not recorded.
+        """
+        with self._snapshot():
+            done = self._query("SELECT value FROM meta WHERE key = 'analysed'")
+            beats = self._table("SELECT sample FROM beat ORDER BY sample", "i8")
+            known = self._table("SELECT second, state, reasons FROM quality WHERE second >= 0", "i8,u1,u1")
+            gaps = self._query("SELECT start, stop, cause FROM gap ORDER BY start")
+            n_samples = int(done[0][0]) if done else 0
+        n_seconds = seconds_begun(n_samples, self._info.fs_hz)
+        quality = np.full(n_seconds, State.UNUSABLE, np.uint8)
+        reasons = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
+        known = known[known["f0"] < n_seconds]
+        quality[known["f0"]], reasons[known["f0"]] = known["f1"], known["f2"]
         return Annotations(
-            self._info.fs_hz, int(done[0][0]) if done else 0, beats, table[:, 0], table[:, 1], gaps
+            self._info.fs_hz, n_samples, beats, quality, reasons, tuple(Gap(*row) for row in gaps)
         )
 
     def link_events(self) -> list[LinkEvent]:
@@ -120,36 +137,36 @@ class StoredRecording:
         """Close the file."""
         self._db.close()
 
-    def _block(self, lead: int, at: int, n: int, kind: int) -> SignalMv:
+    def _block(self, lead: int, at: int, n: int, kind: int, data: bytes) -> SignalMv | None:
         key = (lead, at, n)
         if key not in self._cache:
-            rows = self._query("SELECT data FROM block WHERE lead = ? AND start = ? AND n = ?", key)
-            try:
-                # A block that the writer has packed meanwhile, or that is damaged, reads as not recorded.
-                block_mv = codec.decode(kind, rows[0][0], self._info.leads[lead]) if rows else np.empty(0)
-            except (zlib.error, ValueError):
-                block_mv = np.empty(0)
-            if len(block_mv) != n:
-                block_mv = np.full(n, np.nan, np.float32)
-            self._cache[key] = block_mv.astype(np.float32)
+            self._cache[key] = _decoded(kind, data, self._info.leads[lead], n)
             if len(self._cache) > CACHED_BLOCKS * len(self._info.leads):
                 self._cache.popitem(last=False)
         return self._cache[key]
 
-    def _column(self, sql: str) -> Samples:
-        return np.fromiter((row[0] for row in self._cursor(sql)), np.int64)
-
-    def _cursor(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """All queries inside see one state of the file; what they cannot make sense of is InputUnreadable."""
+        self._query("BEGIN")
         try:
-            return self._db.execute(sql, values)
-        except sqlite3.Error as error:
-            raise InputUnreadable(f"{self.path} cannot be read: {error}", "Restore it from a copy") from error
+            yield
+        except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+            raise _unreadable(self.path, error) from error
+        finally:
+            with suppress(sqlite3.Error):
+                self._db.execute("COMMIT")
+
+    def _table(self, sql: str, dtype: str) -> NDArray[Any]:
+        """Rows as an array, without a list of them in between: a month has millions."""
+        rows = self._db.execute(sql)
+        return np.fromiter(rows if "," in dtype else (row[0] for row in rows), dtype)
 
     def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
-            return self._cursor(sql, values).fetchall()
+            return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise InputUnreadable(f"{self.path} cannot be read: {error}", "Restore it from a copy") from error
+            raise _unreadable(self.path, error) from error
 
 
 class RecordingWriter:
@@ -160,8 +177,8 @@ class RecordingWriter:
         self.path = path
         self.info = info
         self._settings = settings or StoreSettings()
-        self._waiting: list[SignalMv] = []
-        self._waiting_n = 0
+        self._waiting: list[Piece] = []  # taken in, not on disk yet
+        self._stop = 0  # what was taken in ends here
         self._written = 0  # blocks and gaps on disk end here
         self._packed = 0  # large blocks end here
         self._block_n = max(1, round(self._settings.block_s * info.fs_hz))
@@ -181,7 +198,7 @@ class RecordingWriter:
                 "fs_hz": repr(info.fs_hz),
                 "start": info.start.isoformat() if info.start else "",
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                # Commits of odd sizes may overshoot a block by one hand-over; twice is ample.
+                # At most `block_n` are written at once, and packed with less than `block_n` before them.
                 "longest_block": str(2 * self._block_n),
             }
             self._db.execute("BEGIN IMMEDIATE")
@@ -193,53 +210,58 @@ class RecordingWriter:
             raise storage_error(path, error) from error
 
     def write(self, piece: Piece) -> None:
-        """Take in a window or a gap; committed at the latest when `commit_s` of signal waits."""
-        if piece.start != self.stop:
-            raise ValueError(f"piece starts at {piece.start}, expected {self.stop}")
+        """Take in a window or a gap; committed at the latest when `commit_s` of signal waits.
+
+        After StorageFull or StorageError the piece has been taken in all the same and waits: `commit` again when
+        there is space, or go on with the next piece.
+        """
+        if piece.start != self.stop or piece.stop < piece.start:
+            raise ValueError(f"piece is [{piece.start}, {piece.stop}), expected one from {self.stop} on")
         if isinstance(piece, Gap):
+            parts: list[Piece] = [piece] if piece.stop > piece.start else []
+        else:
+            signal_mv = np.asarray(piece.signal_mv, np.float32)
+            if signal_mv.shape[1:] != (len(self.info.leads),):
+                raise ValueError(f"shape {signal_mv.shape}, expected {len(self.info.leads)} leads")
+            # A long hand-over is cut, so that no block outgrows what readers look back for.
+            cuts = range(0, len(signal_mv), self._block_n)
+            parts = [Window(piece.start + a, signal_mv[a : a + self._block_n]) for a in cuts]
+        self._waiting += parts
+        self._stop = piece.stop
+        if isinstance(piece, Gap) or self._stop - self._written >= self._commit_n:
             self.commit()
-            self._transact([("INSERT OR REPLACE INTO gap VALUES (?, ?, ?)", (piece.start, piece.stop, piece.cause))])
-            self._written = self._packed = piece.stop
-            return
-        # A long hand-over is cut, so that no block outgrows what readers look back for.
-        for a in range(0, len(piece.signal_mv), self._block_n):
-            self._waiting.append(piece.signal_mv[a : a + self._block_n])
-            self._waiting_n += len(self._waiting[-1])
-            if self._waiting_n >= self._commit_n:
-                self.commit()
 
     @property
     def stop(self) -> int:
         """Index after the last sample handed over."""
-        return self._written + self._waiting_n
+        return self._stop
 
     def commit(self) -> None:
         """Put everything handed over so far on disk; pack the small blocks once they fill a large one."""
-        if not self._waiting_n:
-            return
-        signal_mv = np.concatenate(self._waiting)
-        stop = self.stop
-        full = stop - self._packed >= self._block_n
-        if full and self._written > self._packed:
-            self._transact(self._pack(signal_mv))
-        else:
-            self._transact([self._insert(k, self._written, signal_mv[:, k]) for k in range(signal_mv.shape[1])])
-        # Only now: after a full disk the samples still wait, and the call may be repeated.
-        self._waiting, self._waiting_n, self._written = [], 0, stop
-        if full:
-            self._packed = stop
+        while self._waiting:
+            first = self._waiting[0]
+            n_pieces, packed = 1, self._packed
+            if isinstance(first, Gap):
+                row = (first.start, first.stop, first.cause)
+                stop = packed = first.stop
+                self._transact([("INSERT OR REPLACE INTO gap VALUES (?, ?, ?)", row)])
+            else:
+                windows = self._next_windows()
+                n_pieces, stop = len(windows), windows[-1].stop
+                signal_mv = np.concatenate([window.signal_mv for window in windows])
+                if stop - packed >= self._block_n:
+                    packed = stop
+                    self._transact(self._pack(signal_mv))
+                else:
+                    leads = range(signal_mv.shape[1])
+                    self._transact(self._insert(k, first.start, signal_mv[:, k]) for k in leads)
+            # Only now: after a full disk the samples still wait, and the call may be repeated.
+            del self._waiting[:n_pieces]
+            self._written, self._packed = stop, packed
 
     def add_decided(self, decided: list[Decided]) -> None:
         """Store what the analysis decided, in one transaction."""
-        rows: list[Statement] = []
-        for d in decided:
-            rows += [("INSERT OR REPLACE INTO beat VALUES (?, ?)", (b, UNLABELLED)) for b in d.beats.tolist()]
-            rows += [
-                ("INSERT OR REPLACE INTO quality VALUES (?, ?, ?)", (d.first_second + i, int(q), int(r)))
-                for i, (q, r) in enumerate(zip(d.quality, d.reasons, strict=True))
-            ]
-            rows.append(("INSERT OR REPLACE INTO meta VALUES ('analysed', ?)", (str(d.stop),)))
-        self._transact(rows)
+        self._transact(row for d in decided for row in _rows_of(d))
 
     def add_events(self, events: list[LinkEvent]) -> None:
         """Store link events."""
@@ -260,34 +282,84 @@ class RecordingWriter:
         finally:
             self._db.close()
 
-    def _pack(self, signal_mv: SignalMv) -> list[Statement]:
+    def _next_windows(self) -> list[Window]:
+        """The windows that wait at the front, as many as make up a block at most."""
+        windows: list[Window] = []
+        for piece in self._waiting:
+            if isinstance(piece, Gap) or (windows and piece.stop - windows[0].start > self._block_n):
+                break
+            windows.append(piece)
+        return windows
+
+    def _pack(self, signal_mv: SignalMv) -> Iterator[Statement]:
         """Statements that join the small blocks since `_packed` and the new samples into one block per lead."""
-        statements: list[Statement] = []
+        stop = self._written + len(signal_mv)
         for index, lead in enumerate(self.info.leads):
             rows = self._db.execute(
-                "SELECT codec, data FROM block WHERE lead = ? AND start >= ? ORDER BY start", (index, self._packed)
-            )
-            parts = [codec.decode(kind, data, lead) for kind, data in rows]
-            joined = np.concatenate([*parts, signal_mv[:, index]])
-            statements.append(("DELETE FROM block WHERE lead = ? AND start >= ?", (index, self._packed)))
-            statements.append(self._insert(index, self._packed, joined))
-        return statements
+                "SELECT start, n, codec, data FROM block WHERE lead = ? AND start >= ? ORDER BY start",
+                (index, self._packed),
+            ).fetchall()
+            start = rows[0][0] if rows else self._written  # retention may have taken the oldest
+            joined = np.full(stop - start, np.nan, np.float32)
+            for at, n, kind, data in rows:
+                block_mv = _decoded(kind, data, lead, n)
+                if block_mv is not None:  # a damaged block stays a gap
+                    joined[at - start : at - start + n] = block_mv
+            joined[self._written - start :] = signal_mv[:, index]
+            yield "DELETE FROM block WHERE lead = ? AND start >= ?", (index, start)
+            yield self._insert(index, start, joined)
 
     def _insert(self, lead: int, start: int, signal_mv: SignalMv) -> Statement:
         kind, data = codec.encode(np.ascontiguousarray(signal_mv), self.info.leads[lead])
         return "INSERT INTO block VALUES (?, ?, ?, ?, ?)", (lead, start, len(signal_mv), kind, data)
 
-    def _transact(self, statements: list[Statement]) -> None:
+    def _transact(self, statements: Iterable[Statement]) -> None:
         """All or nothing; StorageFull or StorageError leaves what was stored before intact."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for sql, values in statements:
                 self._db.execute(sql, values)
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
-            raise storage_error(self.path, error) from error
+            if isinstance(error, sqlite3.Error):
+                raise storage_error(self.path, error) from error
+            raise
+
+
+def _info_from(meta: dict[str, str]) -> RecordingInfo:
+    """What the table `meta` says; KeyError, TypeError or ValueError where it is damaged."""
+    leads = tuple(Lead(**lead) for lead in json.loads(meta["leads"]))
+    fs_hz, start = float(meta["fs_hz"]), meta.get("start")
+    if not (leads and math.isfinite(fs_hz) and fs_hz > 0):
+        raise ValueError("it names no leads or no sampling rate")
+    return RecordingInfo(
+        meta["id"], leads, fs_hz, 0, datetime.fromisoformat(start) if start else None, source="store"
+    )
+
+
+def _rows_of(decided: Decided) -> Iterator[Statement]:
+    """Statements that store one decision."""
+    for sample in decided.beats.tolist():
+        yield "INSERT OR REPLACE INTO beat VALUES (?, ?)", (sample, UNLABELLED)
+    states = zip(decided.quality.tolist(), decided.reasons.tolist(), strict=True)
+    for second, (state, reasons) in enumerate(states, decided.first_second):
+        yield "INSERT OR REPLACE INTO quality VALUES (?, ?, ?)", (second, state, reasons)
+    yield "INSERT OR REPLACE INTO meta VALUES ('analysed', ?)", (str(decided.stop),)
+
+
+def _decoded(kind: int, data: bytes, lead: Lead, n: int) -> SignalMv | None:
+    """The `n` samples of a block of one lead; None where the bytes are damaged."""
+    try:
+        block_mv = codec.decode(kind, data, lead)
+    except (zlib.error, ValueError, TypeError):
+        return None
+    return block_mv if len(block_mv) == n else None
+
+
+def _unreadable(path: Path, error: Exception) -> InputUnreadable:
+    return InputUnreadable(f"{path} is not a readable recording: {error}", "Restore it from a copy")
 
 
 def storage_error(path: Path, error: Exception) -> StorageError:

@@ -1,18 +1,7 @@
-import os
 import warnings
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of public recordings."""
-    folder = os.environ.get("ANYECG_DATA")
-    if not folder:
-        pytest.skip("set ANYECG_DATA to the folder of recordings")
-    return Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,55 @@
+"""The README's score table from bench/results: `python -m bench.tables` rewrites it; a test fails while it is stale."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results"
+BEGIN, END = "<!-- scores: python -m bench.tables -->", "<!-- end of scores -->"
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """What, measured, target, command."""
+    cost, kill, ask, beats, planner = (_result(name) for name in ("cost", "kill", "ask", "beats", "planner"))
+    words, quality = _result("words"), _result("quality")
+    day, fortnight = cost["rows"]
+    share = {row["class"]: row["unusable_percent"] for row in quality["rows"]}
+    accuracy = planner["accuracy"]["n-grams (shipped)"]
+    return [
+        ("QRS, MIT-BIH DS1 (22 records, first lead), gross Se / +P",
+         f"{beats['gross']['se_percent']} / {beats['gross']['pp_percent']} %", "–", beats["command"]),
+        ("`analyze`, 24 h of one lead at 250 Hz", f"{day['cpu_s']:.1f} s CPU, {day['peak_rss_mb']:.0f} MB", "20 s, 300 MB", cost["command"]),
+        ("`analyze`, 14 days of it", f"{fortnight['cpu_s']:.0f} s CPU, {fortnight['peak_rss_mb']:.0f} MB", "300 MB, as for 24 h", cost["command"]),
+        (f"replay killed {kill['times']} times (SIGKILL)", f"{kill['opened']} open, at most {kill['lost_s']['max']:.2f} s lacking", "all, 1 s", kill["command"]),
+        ("answer, warm, two cores: first words (median of 20)", f"{ask['median_first_words_ms'] / 1000:.2f} s", "0.7 s", ask["command"]),
+        ("answer, warm, two cores: all words (median of 20)", f"{ask['median_total_ms'] / 1000:.2f} s", "3 s", ask["command"]),
+        (f"questions understood: target, {planner['kept_out']} wordings by another author", f"{100 * accuracy['target']:.1f} %", "–", planner["command"]),
+        ("main sentences that the language model rewords and the check lets pass", f"{words['passed']} of {words['drafts']}", "–", words["command"]),
+        ("seconds called unusable: CinC 2017 normal / too noisy", f"{share['normal']} / {share['too noisy']} %", "–", quality["command"]),
+    ]  # fmt: skip
+
+
+def table() -> str:
+    """The table in Markdown."""
+    lines = ["| what | measured | target | command |", "| --- | --- | --- | --- |"]
+    lines += [f"| {what} | {measured} | {target} | `{command}` |" for what, measured, target, command in rows()]
+    machine = _result("cost")["machine"]
+    return "\n".join([*lines, "", f"Measured on {machine['cpus']} cores of an {machine['cpu']}, Python {machine['python']}."])
+
+
+def renewed(readme: str) -> str:
+    """The README with the table of today's results."""
+    head, _, rest = readme.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n{table()}\n{END}{tail}"
+
+
+def _result(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

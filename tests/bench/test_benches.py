@@ -1,0 +1,51 @@
+"""The benches run, small, and their floors hold."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import BENCHES, run_bench
+from bench.cost import write_tiled
+from bench.kill import run as kill
+from bench.measure import cost_of
+from edge.errors import UsageError
+
+
+def test_an_unknown_bench_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="There is no bench"):
+        run_bench("speed", None, ())
+
+
+@pytest.mark.parametrize("name", ["beats", "quality"])
+def test_a_bench_without_its_data_says_what_it_needs(name: str) -> None:
+    assert name in BENCHES
+    with pytest.raises(UsageError, match="--data"):
+        run_bench(name, None, ())
+
+
+@pytest.mark.slow
+def test_a_killed_recording_opens_and_lacks_at_most_a_second() -> None:
+    result = kill(None, (), times=5)
+    assert result["opened"] == 5
+    assert result["with_wrong_samples"] == 0
+    assert result["lost_s"]["max"] <= 1.0
+
+
+@pytest.mark.slow
+def test_the_cost_of_analysis_grows_with_the_recording_and_its_memory_does_not(tmp_path: Path) -> None:
+    costs = []
+    for hours in (1.0, 4.0):
+        path = write_tiled(tmp_path, hours)
+        costs.append(cost_of([sys.executable, "-m", "edge", "analyze", str(path), "--out", str(tmp_path), "--formats", "json"]))
+    assert all(cost.exit_code == 0 for cost in costs)
+    assert costs[1].peak_rss_mb < costs[0].peak_rss_mb + 15
+    assert costs[1].peak_rss_mb < 300
+    assert costs[1].cpu_s < 12  # three times what it takes on two idle cores; 24 h are in bench/results/cost.json
+
+
+@pytest.mark.data
+def test_qrs_detection_stays_above_its_floor(data: Path) -> None:
+    result = run_bench("beats", data / "mitdb", ("101", "106", "119", "208", "230"))
+    assert result["gross"]["se_percent"] >= 99.2
+    assert result["gross"]["pp_percent"] >= 98.9
