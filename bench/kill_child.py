@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.acquire.live import LiveRecording
+from edge.live import LiveRecording
 from edge.acquire.replay import ReplaySource
 from edge.formats.memory import demo_recording
 from edge.pipeline import AnalysisState

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.clean.quality import Reason, State, assess
 from edge.detect.beats import find_beats, join_beats, refractory_of
 from edge.settings import Settings
-from edge.types import Annotations, Gap, Piece, Recording, Samples, pieces
+from edge.types import Annotations, Decided, Gap, Piece, Recording, Samples, pieces, seconds_begun
 
 QUALITY_CONTEXT_S = 5  # before the window; the filters settle within two, the kurtosis looks back two
 EDGE_S = 0.15  # a beat this far before a window's edge may still be reported by that window
@@ -43,18 +43,6 @@ class AnalysisState:
     def sample_at(self, second: float) -> int:
         """Index at which a second of the recording begins."""
         return round(second * self.fs_hz)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decided:
-    """What one step of the analysis has decided for good."""
-
-    first_second: int
-    stop: int
-    """Index up to which everything is decided."""
-    beats: Samples
-    quality: NDArray[np.uint8]
-    reasons: NDArray[np.uint8]
 
 
 def advance(piece: Piece, state: AnalysisState) -> tuple[list[Decided], AnalysisState]:
@@ -109,16 +97,6 @@ def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> An
         reasons=np.frombuffer(reasons, np.uint8),
         gaps=tuple(gaps),
     )
-
-
-def seconds_begun(n_samples: int, fs_hz: float) -> int:
-    """How many seconds begin before a sample; second k begins at sample `round(k * fs_hz)`."""
-    n = int(n_samples / fs_hz)
-    while n > 0 and round((n - 1) * fs_hz) >= n_samples:
-        n -= 1
-    while round(n * fs_hz) < n_samples:
-        n += 1
-    return n
 
 
 def _extend_gaps(gaps: list[Gap], piece: Gap) -> None:

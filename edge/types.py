@@ -135,6 +135,18 @@ class Annotations:
     gaps: tuple[Gap, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What one step of the analysis has decided for good."""
+
+    first_second: int
+    stop: int
+    """Index up to which everything is decided."""
+    beats: Samples
+    quality: NDArray[np.uint8]
+    reasons: NDArray[np.uint8]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of a recording in seconds from its start, with what it shows."""
@@ -202,3 +214,13 @@ class CauseAt(Protocol):
 
     def __call__(self, start: int, /) -> str:
         """Return the cause in a few words."""
+
+
+def seconds_begun(n_samples: int, fs_hz: float) -> int:
+    """How many seconds begin before a sample; second k begins at sample `round(k * fs_hz)`."""
+    n = int(n_samples / fs_hz)
+    while n > 0 and round((n - 1) * fs_hz) >= n_samples:
+        n -= 1
+    while round(n * fs_hz) < n_samples:
+        n += 1
+    return n

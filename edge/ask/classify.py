@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def features(question: str) -> Counter[str]:
     """Counts of word 1- and 2-grams and of character 2- to 5-grams within words; numbers are all alike."""
     words = _WORDS.findall(_DIGITS.sub("0", question.lower()))
     counts: Counter[str] = Counter(f"w {word}" for word in words)
-    counts.update(f"w {a} {b}" for a, b in zip(words, words[1:], strict=False))
+    counts.update(f"w {a} {b}" for a, b in pairwise(words))
     for word in words:
         padded = f" {word} "
         counts.update(f"c{padded[k : k + n]}" for n in range(2, 6) for k in range(len(padded) - n + 1))

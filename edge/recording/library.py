@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edge.errors import StorageError, UsageError
-from edge.pipeline import seconds_begun
 from edge.recording.store import SUFFIX, storage_error
 from edge.settings import StoreSettings
+from edge.types import seconds_begun
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CHECKPOINT_WAIT_MS = 500  # for readers; the writer waits meanwhile

@@ -22,10 +22,22 @@ from numpy.typing import NDArray
 
 from edge.clean.quality import Reason, State
 from edge.errors import InputUnreadable, StorageError, StorageFull
-from edge.pipeline import Decided, seconds_begun
 from edge.recording import codec
 from edge.settings import StoreSettings
-from edge.types import Annotations, Gap, Lead, LinkEvent, Piece, RecordingInfo, SignalMv, Window
+from edge.types import (
+    Annotations,
+    Decided,
+    Fact,
+    Gap,
+    Lead,
+    LinkEvent,
+    Piece,
+    RecordingInfo,
+    SignalMv,
+    Span,
+    Window,
+    seconds_begun,
+)
 
 SUFFIX = ".ecgdb"
 MAGIC = b"SQLite format 3\0"
@@ -40,7 +52,7 @@ CREATE TABLE gap (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL, cause TEXT N
 CREATE TABLE beat (sample INTEGER PRIMARY KEY, label TEXT NOT NULL);
 CREATE TABLE quality (second INTEGER PRIMARY KEY, state INTEGER NOT NULL, reasons INTEGER NOT NULL);
 CREATE TABLE link_event (id INTEGER PRIMARY KEY, sample INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE fact (id INTEGER PRIMARY KEY, name TEXT NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL, document TEXT NOT NULL);
+CREATE TABLE fact (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE anchor (sample INTEGER PRIMARY KEY, utc_s REAL NOT NULL);
 """
 
@@ -128,6 +140,11 @@ class StoredRecording:
     def link_events(self) -> list[LinkEvent]:
         """What happened to the link, in order."""
         return [LinkEvent(*row) for row in self._query("SELECT sample, kind, detail FROM link_event ORDER BY id")]
+
+    def facts(self) -> list[Fact]:
+        """What was measured when the recording ended; empty while it is being made."""
+        rows = (json.loads(row[0]) for row in self._query("SELECT document FROM fact ORDER BY id"))
+        return [Fact(**{**row, "evidence": tuple(Span(**span) for span in row["evidence"])}) for row in rows]
 
     def anchors(self) -> list[tuple[int, float]]:
         """Pairs of sample index and host clock (seconds since the Unix epoch)."""
@@ -267,6 +284,11 @@ class RecordingWriter:
         """Store link events."""
         insert = "INSERT INTO link_event (sample, kind, detail) VALUES (?, ?, ?)"
         self._transact([(insert, (e.sample, e.kind, e.detail)) for e in events])
+
+    def add_facts(self, facts: list[Fact]) -> None:
+        """Store what was measured of the whole recording, in place of what was stored before."""
+        rows = [("INSERT INTO fact (document) VALUES (?)", (json.dumps(asdict(fact)),)) for fact in facts]
+        self._transact([("DELETE FROM fact", ()), *rows])
 
     def add_anchor(self, sample: int, utc_s: float) -> None:
         """Store a pair of sample index and host clock."""

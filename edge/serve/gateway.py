@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge.acquire.live import LiveRecording
+from edge.live import LiveRecording
 from edge.acquire.replay import ReplaySource
 from edge.ask.answer import Answerer, Source
 from edge.ask.spans import parse_time
 from edge.errors import AnyecgError, StorageError
 from edge.inputs import analysis_lead
-from edge.pipeline import AnalysisState, Decided
+from edge.pipeline import AnalysisState
 from edge.recording.library import apply_retention, new_id, recording_path
 from edge.recording.store import RecordingWriter, StoredRecording
 from edge.serve.live_state import LiveState
 from edge.serve.mqtt import Incoming, MqttLink
 from edge.serve.payloads import ErrorReply, Event, parse_question
 from edge.settings import Settings
-from edge.types import Frame, LinkEvent, RecordingInfo
+from edge.types import Decided, Frame, LinkEvent, RecordingInfo
 
 RETENTION_EVERY_S = 3600.0
 ANSWER_EXPIRY_S = 3600  # an answer nobody fetched within the hour is no answer any more

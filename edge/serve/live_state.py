@@ -9,10 +9,10 @@ import numpy as np
 from edge.acquire.assemble import AssemblyState
 from edge.clean.quality import State as Quality
 from edge.interpret.facts import context_of, measure
-from edge.pipeline import Decided
+
 from edge.serve.payloads import State
 from edge.settings import Settings
-from edge.types import Annotations, LinkEvent, RecordingInfo
+from edge.types import Annotations, Decided, LinkEvent, RecordingInfo
 
 QualityName = Literal["good", "usable", "unusable"]
 QUALITY_NAMES: tuple[QualityName, ...] = ("good", "usable", "unusable")  # by edge.clean.quality.State

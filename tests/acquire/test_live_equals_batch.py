@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.acquire.live import LiveRecording
+from edge.live import LiveRecording
 from edge.acquire.replay import ReplaySource
 from edge.formats.memory import ArrayRecording, demo_recording
+from edge.interpret.facts import context_of, measure
 from edge.pipeline import AnalysisState, annotate
 from edge.recording.store import RecordingWriter, StoredRecording
+from edge.settings import Settings
 from edge.types import Annotations, Recording
 from firmware_bridge.virtual import FaultScript
 
@@ -105,3 +107,11 @@ def test_annotations_do_not_depend_on_how_the_signal_is_cut(tmp_path: Path) -> N
     decided += finish(state)
     parts = collect(decided, 360.0, whole.gaps)
     assert_same(parts, whole)
+
+
+def test_a_finished_recording_holds_the_facts_of_its_annotations(tmp_path: Path) -> None:
+    replay(demo_recording(), tmp_path / "a.ecgdb")
+    stored = StoredRecording(tmp_path / "a.ecgdb")
+    context = context_of(stored.annotations(), 0.0, 300.0, Settings().rhythm)
+    assert stored.facts() == list(measure(context).values())
+    stored.close()

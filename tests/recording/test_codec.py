@@ -1,4 +1,4 @@
-"""Blocks come back as they went in, bit for bit where floats are stored, and damage is told by two exceptions."""
+"""Blocks come back as they went in, floats bit for bit; damage is told by two exceptions."""
 
 import zlib
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from store_tools import FS_HZ, QUICK, START, TWO_LEADS, cut, dense, info_of, new_writer, signal, store
 
 from edge.errors import StorageError
-from edge.pipeline import Decided
 from edge.recording.store import RecordingWriter, StoredRecording
 from edge.settings import StoreSettings
-from edge.types import Gap, LinkEvent, Piece, Window, pieces
+from edge.types import Decided, Gap, LinkEvent, Piece, Window, pieces
 
 PIECES = st.lists(
     st.tuples(st.sampled_from(["window", "window", "gap"]), st.integers(1, 1500)), min_size=1, max_size=12
@@ -46,9 +45,14 @@ def test_a_recording_without_samples_is_empty_and_not_unreadable(tmp_path: Path)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(layout=PIECES, step=st.integers(1, 1200), window=st.tuples(st.integers(-50, 9000), st.integers(0, 3000)))
+@given(
+    layout=PIECES, step=st.integers(1, 1200), window=st.tuples(st.integers(-50, 9000), st.integers(0, 3000))
+)
 def test_any_pieces_are_read_back_and_a_window_is_part_of_the_whole(
-    tmp_path_factory: pytest.TempPathFactory, layout: list[tuple[str, int]], step: int, window: tuple[int, int]
+    tmp_path_factory: pytest.TempPathFactory,
+    layout: list[tuple[str, int]],
+    step: int,
+    window: tuple[int, int],
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "r.ecgdb"
     written: list[Piece] = []
@@ -105,7 +109,9 @@ def test_a_reader_opened_before_sees_later_commits(tmp_path: Path) -> None:
     stored.close()
 
 
-def test_reading_while_another_thread_writes_and_packs_sees_every_sample_and_no_false_gap(tmp_path: Path) -> None:
+def test_reading_while_another_thread_writes_and_packs_sees_every_sample_and_no_false_gap(
+    tmp_path: Path,
+) -> None:
     path, signal_mv = tmp_path / "r.ecgdb", signal(20_000)
     settings = StoreSettings(commit_s=0.1, block_s=0.5, synchronous="OFF")  # packs all the time
     writer = new_writer(path, settings)
@@ -163,7 +169,9 @@ def test_two_gaps_in_a_row_and_a_gap_at_the_start_keep_their_causes(tmp_path: Pa
         Window(50, np.zeros((10, 3), np.float32)),
     ],
 )
-def test_a_piece_out_of_place_or_of_other_leads_is_refused_and_spoils_nothing(tmp_path: Path, piece: Piece) -> None:
+def test_a_piece_out_of_place_or_of_other_leads_is_refused_and_spoils_nothing(
+    tmp_path: Path, piece: Piece
+) -> None:
     path, signal_mv = tmp_path / "r.ecgdb", signal(100)
     writer = new_writer(path)
     writer.write(Window(0, signal_mv[:50]))
@@ -177,7 +185,9 @@ def test_a_piece_out_of_place_or_of_other_leads_is_refused_and_spoils_nothing(tm
 
 
 def test_pieces_without_length_leave_no_trace(tmp_path: Path) -> None:
-    store(tmp_path / "r.ecgdb", [Gap(0, 0, "x"), Window(0, signal(20)), Window(20, signal(0)), Gap(20, 20, "x")])
+    store(
+        tmp_path / "r.ecgdb", [Gap(0, 0, "x"), Window(0, signal(20)), Window(20, signal(0)), Gap(20, 20, "x")]
+    )
     stored = StoredRecording(tmp_path / "r.ecgdb")
     assert stored.info.n_samples == 20
     assert stored.annotations().gaps == ()

@@ -1,12 +1,13 @@
-"""The live path up to the store: frames are assembled, kept, analysed. Synchronous; the rim runs it in a thread."""
+"""The live path: frames are assembled, kept, analysed, and at the end measured. Synchronous; the rim runs it in a thread."""
 
 import time
 from dataclasses import dataclass, field
 
 from edge.acquire.assemble import AssemblyState, assemble, flush
-from edge.pipeline import AnalysisState, Decided, advance, finish
-from edge.recording.store import RecordingWriter
-from edge.types import Frame, LinkEvent, Piece
+from edge.pipeline import AnalysisState, advance, finish
+from edge.interpret.facts import context_of, measure
+from edge.recording.store import RecordingWriter, StoredRecording
+from edge.types import Decided, Fact, Frame, LinkEvent, Piece
 
 ANCHOR_EVERY_S = 60.0  # the time map needs no more: wearables drift by tens of parts per million
 
@@ -40,8 +41,20 @@ class LiveRecording:
         decided = self._keep(pieces, events)
         last = finish(self.analysis)
         self.writer.add_decided(last)
+        self.writer.add_facts(self._facts())
         self.writer.close()
         return decided + last, events
+
+    def _facts(self) -> list[Fact]:
+        """What was measured of the whole recording, for those who open it without analysing it again."""
+        stored = StoredRecording(self.writer.path)
+        try:
+            annotations = stored.annotations()
+        finally:
+            stored.close()
+        duration_s = annotations.n_samples / annotations.fs_hz
+        context = context_of(annotations, 0.0, duration_s, self.analysis.settings.rhythm)
+        return list(measure(context).values())
 
     def _keep(self, pieces: list[Piece], events: list[LinkEvent]) -> list[Decided]:
         decided: list[Decided] = []
