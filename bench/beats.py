@@ -52,7 +52,10 @@ def score(path: Path) -> tuple[Counts, dict[str, Any]]:
     recording = open_file(path)
     annotations = annotate(recording, lead=0)
     reference = wfdb.rdann(str(path), "atr")
-    beats = np.array([s for s, symbol in zip(reference.sample, reference.symbol, strict=True) if symbol in BEAT_SYMBOLS], np.int64)
+    beats = np.array(
+        [s for s, symbol in zip(reference.sample, reference.symbol, strict=True) if symbol in BEAT_SYMBOLS],
+        np.int64,
+    )
     edges = [int(s) for s, symbol in zip(reference.sample, reference.symbol, strict=True) if symbol in "[]"]
     skipped = list(zip(edges[::2], edges[1::2], strict=False))
     counts = compare(beats, annotations.beats, annotations.fs_hz, skipped)

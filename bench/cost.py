@@ -26,10 +26,25 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:  # noqa:
     with tempfile.TemporaryDirectory(prefix="anyecg-bench-") as folder:
         for hours in (float(r) for r in records) if records else LENGTHS_H:
             path = write_tiled(Path(folder), hours)
-            command = [sys.executable, "-m", "edge", "analyze", str(path), "--out", f"{folder}/out", "--formats", "json"]
+            command = [
+                sys.executable,
+                "-m",
+                "edge",
+                "analyze",
+                str(path),
+                "--out",
+                f"{folder}/out",
+                "--formats",
+                "json",
+            ]
             cost = cost_of(command)
             rows.append(
-                {"hours": hours, "exit_code": cost.exit_code, "cpu_s": round(cost.cpu_s, 2), "peak_rss_mb": round(cost.peak_rss_mb, 1)}
+                {
+                    "hours": hours,
+                    "exit_code": cost.exit_code,
+                    "cpu_s": round(cost.cpu_s, 2),
+                    "peak_rss_mb": round(cost.peak_rss_mb, 1),
+                }
             )
             path.with_suffix(".dat").unlink()
     return {
@@ -45,7 +60,9 @@ def write_tiled(folder: Path, hours: float) -> Path:
     info = demo_recording().info
     signal_mv = demo_recording().read_mv(0, info.n_samples)[:, 0]
     ratio = Fraction(FS_HZ, round(info.fs_hz))
-    tile = np.rint(200 * scipy.signal.resample_poly(signal_mv, ratio.numerator, ratio.denominator)).astype("<i2").tobytes()
+    tile = (
+        np.rint(200 * scipy.signal.resample_poly(signal_mv, ratio.numerator, ratio.denominator)).astype("<i2").tobytes()
+    )
     n_samples = round(hours * 3600 * FS_HZ)
     path = folder / f"tiled{hours:g}h"
     with path.with_suffix(".dat").open("wb") as file:

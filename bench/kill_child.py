@@ -5,9 +5,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.live import LiveRecording
 from edge.acquire.replay import ReplaySource
 from edge.formats.memory import demo_recording
+from edge.live import LiveRecording
 from edge.pipeline import AnalysisState
 from edge.recording.store import RecordingWriter
 from edge.types import RecordingInfo

@@ -31,7 +31,13 @@ class Counts:
         return self.matched / (self.matched + self.extra) if self.matched + self.extra else float("nan")
 
 
-def compare(reference: Samples, test: Samples, fs_hz: float, skipped: list[tuple[int, int]], start_s: float = LEARNING_S) -> Counts:
+def compare(
+    reference: Samples,
+    test: Samples,
+    fs_hz: float,
+    skipped: list[tuple[int, int]],
+    start_s: float = LEARNING_S,
+) -> Counts:
     """Pair reference and test beats within 150 ms, from `start_s` on, outside `skipped` sample ranges.
 
     A pair is made only when neither beat has a nearer partner among the next ones on the other side.

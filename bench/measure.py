@@ -1,10 +1,12 @@
 """Whole-process cost of a command: CPU seconds and peak memory by the operating system's own accounting."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 _CHILD = """
@@ -26,8 +28,6 @@ class Cost:
 
 def cost_of(command: list[str]) -> Cost:
     """Run a command to its end and return what it used (its largest process, on Linux in KiB)."""
-    import json
-
     run = subprocess.run([sys.executable, "-c", _CHILD, *command], capture_output=True, text=True, check=True)
     code, cpu_s, rss_kib = json.loads(run.stdout.splitlines()[-1])
     return Cost(code, cpu_s, rss_kib / 1024)
@@ -37,8 +37,13 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     model = platform.processor() or platform.machine()
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
     except OSError:
         pass
-    return {"cpu": model, "cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    return {
+        "cpu": model,
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }

@@ -35,7 +35,13 @@ def table() -> str:
     lines = ["| what | measured | target | command |", "| --- | --- | --- | --- |"]
     lines += [f"| {what} | {measured} | {target} | `{command}` |" for what, measured, target, command in rows()]
     machine = _result("cost")["machine"]
-    return "\n".join([*lines, "", f"Measured on {machine['cpus']} cores of an {machine['cpu']}, Python {machine['python']}."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Measured on {machine['cpus']} cores of an {machine['cpu']}, Python {machine['python']}.",
+        ]
+    )
 
 
 def renewed(readme: str) -> str:

@@ -27,7 +27,13 @@ class Result:
 
 
 def analyse_all(
-    inputs: list[str], out: Path, formats: tuple[str, ...], folder: Path, settings: Settings, lead: str | None, jobs: int
+    inputs: list[str],
+    out: Path,
+    formats: tuple[str, ...],
+    folder: Path,
+    settings: Settings,
+    lead: str | None,
+    jobs: int,
 ) -> Iterator[Result]:
     """Analyse every input and yield its result; one that fails stops none of the others."""
     if jobs == 1 or len(inputs) == 1:

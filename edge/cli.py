@@ -40,7 +40,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")):
-            _fail(str(getattr(error, "format_message", lambda: error)()), 2)
+            message = getattr(error, "format_message", None)
+            _fail(message() if message else str(error), 2)
         if os.environ.get("ANYECG_DEBUG"):
             raise
         _fail(f"Unexpected {type(error).__name__}: {error}. Please report it; ANYECG_DEBUG=1 shows where", 3)
@@ -231,5 +232,3 @@ def _headline(summary: dict[str, Any]) -> str:
     told = f"{rate['value']:.0f} bpm" if rate["value"] is not None else f"rate not measurable ({rate['reason']})"
     beats = summary["rate"]["beat_count"]["value"]
     return f"{told}, {beats or 0:.0f} beats, {share or 0:.0f} % analysable"
-
-

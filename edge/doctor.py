@@ -44,7 +44,7 @@ def examine(folder: Path, settings: Settings) -> list[Finding]:
 
 def _python(_: Settings) -> Finding:
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - also for those who ran it past pip
         return Finding("Python", "problem", detail, "anyecg needs Python 3.11 or later")
     return Finding("Python", "ok", detail)
 
@@ -63,7 +63,11 @@ def _packages(_: Settings) -> Finding:
 def _onnxruntime(_: Settings) -> Finding:
     import onnxruntime
 
-    return Finding("ONNX Runtime", "ok", f"{onnxruntime.__version__}, providers: {', '.join(onnxruntime.get_available_providers())}")
+    return Finding(
+        "ONNX Runtime",
+        "ok",
+        f"{onnxruntime.__version__}, providers: {', '.join(onnxruntime.get_available_providers())}",
+    )
 
 
 def _planner(_: Settings) -> Finding:
@@ -78,13 +82,23 @@ def _language_model(settings: Settings) -> Finding:
     """Loads the model in its process: an illegal instruction on a small board shows here and breaks nothing."""
     what = "Language model"
     if importlib.util.find_spec("llama_cpp") is None:
-        return Finding(what, "note", "llama-cpp-python is not installed; answers come in plain sentences", "pip install 'anyecg-edge[llm]' (compiles for about ten minutes; needs a C++ compiler)")
+        return Finding(
+            what,
+            "note",
+            "llama-cpp-python is not installed; answers come in plain sentences",
+            "pip install 'anyecg-edge[llm]' (compiles for about ten minutes; needs a C++ compiler)",
+        )
     model = new_model(settings)
     try:
         model.start()
         return Finding(what, "ok", f"{model.name} loads, SHA-256 {model.sha256[:12]}…; {model.build}")
     except AnyecgError as error:
-        return Finding(what, "note", f"{error} Answers come in plain sentences.", "pip install --force-reinstall 'anyecg-edge[llm]'")
+        return Finding(
+            what,
+            "note",
+            f"{error} Answers come in plain sentences.",
+            "pip install --force-reinstall 'anyecg-edge[llm]'",
+        )
     finally:
         model.close()
 
@@ -93,9 +107,18 @@ def _bluetooth(_: Settings) -> Finding:
     what = "Bluetooth"
     if sys.platform != "linux":
         return Finding(what, "note", "not examined on this system")
-    adapters = sorted(p.name for p in Path("/sys/class/bluetooth").glob("hci*")) if Path("/sys/class/bluetooth").is_dir() else []
+    adapters = (
+        sorted(p.name for p in Path("/sys/class/bluetooth").glob("hci*"))
+        if Path("/sys/class/bluetooth").is_dir()
+        else []
+    )
     if not adapters:
-        return Finding(what, "note", "no adapter; recordings can be replayed", "Plug in an adapter, or check `rfkill list`")
+        return Finding(
+            what,
+            "note",
+            "no adapter; recordings can be replayed",
+            "Plug in an adapter, or check `rfkill list`",
+        )
     return Finding(what, "ok", ", ".join(adapters))
 
 
@@ -103,7 +126,11 @@ def _broker(_: Settings) -> Finding:
     missing = [name for name in ("aiomqtt", "amqtt") if importlib.util.find_spec(name) is None]
     if missing:
         return Finding("MQTT", "note", f"{', '.join(missing)} not installed", "pip install 'anyecg-edge[mqtt]'")
-    return Finding("MQTT", "ok", f"aiomqtt {importlib.metadata.version('aiomqtt')}, embedded broker amqtt {importlib.metadata.version('amqtt')}")
+    return Finding(
+        "MQTT",
+        "ok",
+        f"aiomqtt {importlib.metadata.version('aiomqtt')}, embedded broker amqtt {importlib.metadata.version('amqtt')}",
+    )
 
 
 def _folder(folder: Path) -> Finding:

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 
 from edge.acquire.assemble import AssemblyState, assemble, flush
-from edge.pipeline import AnalysisState, advance, finish
 from edge.interpret.facts import context_of, measure
+from edge.pipeline import AnalysisState, advance, finish
 from edge.recording.store import RecordingWriter, StoredRecording
 from edge.types import Decided, Fact, Frame, LinkEvent, Piece
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.clean.quality import Reason, State, assess
 from edge.detect.beats import find_beats, join_beats, refractory_of
 from edge.settings import Settings
-from edge.types import Annotations, Decided, Gap, Piece, Recording, Samples, pieces, seconds_begun
+from edge.types import Annotations, Decided, Gap, Piece, Recording, pieces, seconds_begun
 
 QUALITY_CONTEXT_S = 5  # before the window; the filters settle within two, the kurtosis looks back two
 EDGE_S = 0.15  # a beat this far before a window's edge may still be reported by that window
@@ -157,9 +157,7 @@ def _decide_window(state: AnalysisState, first_second: int, start: int, stop: in
     starts = np.array([state.sample_at(s) for s in seconds.tolist()], np.int64) - state.signal_start
     judged_from = max(0, n_context - QUALITY_CONTEXT_S)
     base = int(starts[judged_from])
-    new_states, new_reasons = assess(
-        signal_mv[base:], state.fs_hz, starts[judged_from:] - base, state.settings.quality
-    )
+    new_states, new_reasons = assess(signal_mv[base:], state.fs_hz, starts[judged_from:] - base, state.settings.quality)
     own = slice(n_context - judged_from, n_context - judged_from + n_seconds)
     states = np.concatenate((state.context_states, new_states[n_context - judged_from :]))
     found = find_beats(signal_mv, state.fs_hz, starts, states, beats) + state.signal_start

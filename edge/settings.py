@@ -24,7 +24,9 @@ class QualitySettings:
     noise_usable_mv: float = 0.050  # RMS above 40 Hz where P and T limits are lost (P waves are about 0.1 mV)
     noise_unusable_mv: float = 0.250  # RMS above 40 Hz where small QRS are lost
     noise_qrs_ratio: float = 0.60  # RMS above 40 Hz over RMS of 5-30 Hz: white noise gives 1.3 to 2 at 250-360 Hz
-    min_kurtosis: float = 4.0  # of the 5-30 Hz band over 5 s; noise has 3; 99 % of CinC 2017's clean seconds are above 5
+    min_kurtosis: float = (
+        4.0  # of the 5-30 Hz band over 5 s; noise has 3; 99 % of CinC 2017's clean seconds are above 5
+    )
     good_kurtosis: float = 6.0  # below, beats stand out, but what lies between them does not
     min_fs_hz: float = 80.0  # the detector's 5-30 Hz band and a noise band above 35 Hz must exist
 
@@ -134,7 +136,10 @@ def from_tables(tables: dict[str, Any]) -> Settings:
                 raise UsageError(f"Setting {section.name}.{name} must be {wanted.__name__}, not {value!r}")
         parts[section.name] = dataclasses.replace(default, **given)
     if tables:
-        raise UsageError(f"Unknown section [{min(tables)}]", f"Known: {', '.join(f.name for f in dataclasses.fields(Settings))}")
+        raise UsageError(
+            f"Unknown section [{min(tables)}]",
+            f"Known: {', '.join(f.name for f in dataclasses.fields(Settings))}",
+        )
     return Settings(**parts)
 
 

@@ -14,7 +14,12 @@ from edge.serve.payloads import SCHEMAS
 
 def anyecg(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "edge", *args], capture_output=True, text=True, timeout=120, cwd=cwd, env=dict(os.environ)
+        [sys.executable, "-m", "edge", *args],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env=dict(os.environ),
     )
 
 
@@ -39,7 +44,16 @@ def test_analyze_writes_every_format_and_its_json_is_a_summary(tmp_path: Path) -
 
 def test_analyze_lists_failed_inputs_and_finishes_the_others(tmp_path: Path) -> None:
     (tmp_path / "junk").write_bytes(bytes(range(256)))
-    run = anyecg("analyze", "demo", "missing", str(tmp_path / "junk"), "--out", str(tmp_path / "o"), "--formats", "json")
+    run = anyecg(
+        "analyze",
+        "demo",
+        "missing",
+        str(tmp_path / "junk"),
+        "--out",
+        str(tmp_path / "o"),
+        "--formats",
+        "json",
+    )
     assert run.returncode == 4
     assert [line.split(":")[0] for line in run.stderr.splitlines()] == ["missing", str(tmp_path / "junk")]
     assert (tmp_path / "o" / "demo.json").is_file()

@@ -9,7 +9,6 @@ from typing import Literal
 
 from edge.types import Frame, Gap, LinkEvent, Piece, Window
 
-
 MAX_GAP_SAMPLES = 10**9  # three months at 130 Hz: a counter that jumps further is damage, not absence
 REMEMBERED_GAPS = 64
 

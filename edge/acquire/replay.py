@@ -38,7 +38,7 @@ class ReplaySource:
             first_s = frame.received_s if first_s is None else first_s
             if self.speed > 0:
                 due = began + (frame.received_s - first_s) / self.speed
-                while (wait := due - time.monotonic()) > 0:
+                while (wait := due - time.monotonic()) > 0:  # noqa: ASYNC110 - it waits for a time, not for an event
                     await asyncio.sleep(min(wait, LONGEST_SLEEP_S))
             if count % FRAMES_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)

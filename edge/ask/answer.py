@@ -1,19 +1,21 @@
 """One question about one or two recordings to one answer: plan, facts, words, check."""
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from edge.ask.draft import Asked, Draft, Phrase, Verdict
 from edge.ask.model_client import LanguageModel
 from edge.ask.plan import Plan, PlanSpan
-from edge.ask.replies import REPLIES, span_words, trend
-from edge.ask.spans import when_text
+from edge.ask.replies import REPLIES, trend
+from edge.ask.spans import duration_text, when_text
 from edge.ask.understand import is_emergency, named_things, understand
 from edge.ask.words import PREFIX, word
 from edge.errors import UsageError
+from edge.inputs import analysis_lead
 from edge.interpret.facts import context_of, measure
 from edge.settings import Settings
 from edge.types import Annotations, Fact, RecordingInfo, Span
@@ -22,16 +24,25 @@ SCHEMA = "anyecg.answer/1"
 NOTICE = "Not a medical device and not for emergencies; measured by software, reviewed by nobody."
 EMERGENCY = "If this may be an emergency, call your local emergency number now; do not wait for this device."
 VERDICT_WORDS: dict[Verdict, str] = {"yes": "Yes.", "no": "No.", "not sure": "That is not certain."}
-EXAMPLES = (
-    'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
-)
-COMPARABLE = {"rate": "heart_rate_mean", "beats": "beat_count", "pauses": "longest_rr", "variability": "rmssd",
-              "regularity": "irregular_share", "ectopy": "early_beat_count", "quality": "analysable_share",
-              "coverage": "gap_total", "tachycardia": "tachycardia_total", "bradycardia": "bradycardia_total"}  # fmt: skip
-FACT_WORDS = {"heart_rate_mean": "mean heart rate", "beat_count": "number of beats", "longest_rr": "longest interval between two beats",
-              "rmssd": "RMSSD", "irregular_share": "share of intervals out of step", "early_beat_count": "number of early beats",
-              "analysable_share": "share of usable signal", "gap_total": "time missing", "tachycardia_total": "time at a fast rate",
-              "bradycardia_total": "time at a slow rate"}  # fmt: skip
+EXAMPLES = 'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
+COMPARABLE = {
+    "rate": ("rate", "heart_rate_mean", "mean heart rate"),
+    "beats": ("beats", "beat_count", "number of beats"),
+    "pauses": ("pauses", "longest_rr", "longest interval between two beats"),
+    "variability": ("variability", "rmssd", "RMSSD"),
+    "regularity": ("regularity", "irregular_share", "share of intervals out of step"),
+    "ectopy": ("regularity", "early_beat_count", "number of early beats"),
+    "quality": ("quality", "analysable_share", "share of usable signal"),
+    "coverage": ("coverage", "gap_total", "time missing"),
+    "tachycardia": ("episodes", "tachycardia_total", "time at a fast rate"),
+    "bradycardia": ("episodes", "bradycardia_total", "time at a slow rate"),
+}
+"""Per target: the group of facts, the one that two recordings or spans are compared by, and its name."""
+
+MORE = r"\b(?:higher|highest|faster|fastest|more|most|greater|greatest|larger|largest|bigger|biggest|longer|longest)\b"
+LESS = r"\b(?:lower|lowest|slower|slowest|less|least|fewer|fewest|smaller|smallest|shorter|shortest|calmer)\b"
+BETTER = r"\b(?:better|best|clean(?:er|est)|clear(?:er|est)|complete|(?:more|most) (?:regular|steady|even)|steadi(?:er|est))\b"
+WORSE = r"\b(?:wors[et]|nois(?:ier|iest)|poor(?:er|est)|incomplete|(?:more|most) (?:irregular|uneven|gaps|missing))\b"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +81,11 @@ class Answerer:
         info = sources[0].info
         plan = understand(question, info, self.settings.ask)
         plan = replace(plan, recordings=tuple(source.info.id for source in sources))
+        if len(sources) == 2:  # the same words may be another time in the other recording
+            second = understand(question, sources[1].info, self.settings.ask)
+            plan = replace(plan, other_span=second.other_span or second.span)
         if from_s is not None or to_s is not None:
-            plan = _bounded(plan, from_s or 0.0, info.duration_s if to_s is None else to_s)
+            plan = _bounded(plan, from_s, to_s, sources)
         planned = time.perf_counter()
 
         draft = draft_answer(question, plan, sources, self.settings)
@@ -87,7 +101,7 @@ class Answerer:
 
         worded = word(draft, question, self.model, self.settings.ask, forward)
         done = time.perf_counter()
-        span = plan.span if draft.status != "out_of_scope" else PlanSpan(0.0, info.duration_s)
+        span, fraction = _looked_at(plan, sources[0], draft, self.settings)
         return {
             "schema": SCHEMA,
             "question": question,
@@ -97,8 +111,8 @@ class Answerer:
             "span": {
                 "start_s": round(span.start_s, 3),
                 "end_s": round(span.end_s, 3),
-                "start": _iso(info.time_of(span.start_s)),
-                "end": _iso(info.time_of(span.end_s)),
+                "start": _iso(span.start_s, info),
+                "end": _iso(span.end_s, info),
             },
             "facts": [fact_document(fact) for fact in draft.facts],
             "locations": None if draft.locations is None else [span_document(s) for s in draft.locations],
@@ -106,11 +120,9 @@ class Answerer:
             "items": None if draft.items is None else list(draft.items),
             "verdict": draft.verdict,
             "evidence": [span_document(s) for s in _evidence(draft)],
-            "analysable_fraction": round(max((f.analysable_fraction for f in draft.facts), default=0.0), 4),
+            "analysable_fraction": round(fraction, 4),
             "source": "measured",
-            "model": {"name": self.model.name, "sha256": self.model.sha256}
-            if self.model and worded.by_model
-            else None,
+            "model": {"name": self.model.name, "sha256": self.model.sha256} if self.model and worded.by_model else None,
             "timing_ms": {
                 "plan": _ms(planned - began),
                 "facts": _ms(measured - planned),
@@ -128,7 +140,7 @@ def new_model(settings: Settings) -> LanguageModel:
 
 def checked_question(question: str, settings: Settings) -> str:
     """The question without surrounding space; UsageError when there is none, or far too much of it."""
-    question = question.strip()
+    question = question.encode(errors="replace").decode().strip()  # half a character cannot be shown
     if not any(ch.isalnum() for ch in question):
         raise UsageError("The question is empty", EXAMPLES)
     if len(question) > settings.ask.max_question_chars:
@@ -143,31 +155,53 @@ def draft_answer(question: str, plan: Plan, sources: list[Source], settings: Set
     """The plain answer to a plan."""
     if plan.target in {"advice", "off_topic", "other_language"}:
         return _out_of_scope(plan)
-    if plan.span.problem or (plan.other_span and plan.other_span.problem):
-        span = plan.span if plan.span.problem else plan.other_span
-        assert span is not None
-        text = f'"{span.words}" cannot be placed in this recording: {span.problem}.'
-        return Draft("not_measurable", (Phrase(text),), verdict="not sure")
-    sides = [_asked(source, plan.span, settings) for source in sources]
-    if plan.other_span is not None and len(sources) == 1:
-        sides.append(_asked(sources[0], plan.other_span, settings))
-    for asked in sides:
+    spans = [plan.span] if plan.other_span is None else [plan.span, plan.other_span]
+    for span in spans:
+        if span.problem:
+            text = f'"{span.words}" cannot be placed in this recording: {span.problem}.'
+            return Draft("not_measurable", (Phrase(text),), verdict="not sure")
+    owners = sources if len(sources) == 2 else sources * len(spans)
+    sides = [_asked(source, span, settings) for source, span in zip(owners, spans, strict=False)]
+    for asked, span in zip(sides, spans, strict=False):
         if asked.context.end_s <= asked.context.start_s:
-            return _not_recorded(plan, asked)
-    if plan.lead and plan.lead not in {lead.name.lower() for lead in sources[0].info.leads}:
-        names = ", ".join(lead.name for lead in sources[0].info.leads)
-        return Draft(
-            "not_recorded",
-            (Phrase(f"Lead {plan.lead} is not in this recording; it has {names}."),),
-            verdict="not sure",
-        )
+            return _not_recorded(span, asked)
+    if plan.lead and (draft := _other_lead(plan, sources[0].info)):
+        return draft
     if plan.target in {"rhythm", "intervals"} or (plan.target == "ectopy" and _names_origin(question)):
-        return _not_judged(question, plan, sides[0])
-    if len(sides) == 2 and plan.target in COMPARABLE:
-        return _compare(plan, sides, two_recordings=len(sources) == 2)
-    if plan.form == "trend" and plan.target in {"rate", "tachycardia", "bradycardia", "summary"}:
-        return trend(sides[0], plan)
-    return REPLIES[plan.target](sides[0], plan)
+        draft = _not_judged(question, plan, sides[0])
+    elif len(sides) == 2 and plan.target in COMPARABLE:
+        return _compare(question, plan, sides, two_recordings=len(sources) == 2)
+    elif plan.form == "trend" and plan.target in {"rate", "tachycardia", "bradycardia", "summary"}:
+        draft = trend(sides[0], plan)
+    else:
+        draft = _in_sense(REPLIES[plan.target](sides[0], plan), plan)
+    if len(sides) == 2:
+        which = f"recording {sides[0].info.id}" if len(sources) == 2 else _from_to(sides[0])
+        draft = replace(draft, phrases=(*draft.phrases, Phrase(f"This is about {which} alone.")))
+    return draft
+
+
+def _in_sense(draft: Draft, plan: Plan) -> Draft:
+    """The verdict on the question instead of the figure: "is it free of gaps?" is a yes where no gap was found."""
+    if draft.status != "answered" or draft.verdict not in {"yes", "no"} or plan.sense == "straight":
+        return draft
+    if plan.sense == "unclear":
+        return replace(draft, verdict=None)
+    return replace(draft, verdict="no" if draft.verdict == "yes" else "yes")
+
+
+def _other_lead(plan: Plan, info: RecordingInfo) -> Draft | None:
+    """Says so when the question names a lead that is not there, or not the one that beats were found in."""
+    names = [lead.name for lead in info.leads]
+    named = {"avr": "aVR", "avl": "aVL", "avf": "aVF"}.get(plan.lead, plan.lead.upper())
+    if plan.lead not in [name.lower() for name in names]:
+        text = f"Lead {named} is not in this recording; it has {', '.join(names)}."
+        return Draft("not_recorded", (Phrase(text),), verdict="not sure")
+    analysed = names[analysis_lead(info.leads)]
+    if plan.target == "recording" or plan.lead == analysed.lower():
+        return None
+    text = f"Lead {named} was recorded, but beats and signal quality were measured in lead {analysed} only."
+    return Draft("not_measurable", (Phrase(text),), verdict="not sure")
 
 
 def _asked(source: Source, span: PlanSpan, settings: Settings) -> Asked:
@@ -175,26 +209,47 @@ def _asked(source: Source, span: PlanSpan, settings: Settings) -> Asked:
     start_s, end_s = (max(0.0, span.start_s), min(whole, span.end_s)) if span.words else (0.0, whole)
     context = context_of(source.annotations, start_s, end_s, settings.rhythm)
     begin, end = when_text(context.start_s, source.info), when_text(context.end_s, source.info)
-    return Asked(source.info, context, span_words(context.start_s, context.end_s, whole, begin, end))
+    over = f"between {begin} and {end}"
+    if context.start_s <= 0 and context.end_s >= whole - 0.5:
+        over = f"over the whole recording ({duration_text(whole)})"
+    return Asked(source.info, context, over)
 
 
-def _bounded(plan: Plan, from_s: float, to_s: float) -> Plan:
-    """The plan's span cut to the caller's bounds."""
-    if to_s <= from_s:
+def _bounded(plan: Plan, from_s: float | None, to_s: float | None, sources: list[Source]) -> Plan:
+    """The plan's spans cut to the caller's bounds."""
+    if to_s is not None and to_s <= (from_s or 0.0):
         raise UsageError("The span ends before it begins", "Give --to a later time than --from")
-    start_s, end_s = max(plan.span.start_s, from_s), min(plan.span.end_s, to_s)
-    words = plan.span.words or "the span given"
-    return replace(plan, span=PlanSpan(start_s, end_s, words, plan.span.problem))
+
+    def cut(span: PlanSpan, source: Source) -> PlanSpan:
+        start_s = max(span.start_s, from_s or 0.0)
+        end_s = min(span.end_s, source.info.duration_s if to_s is None else to_s)
+        if span.words and end_s <= start_s and not span.problem:
+            return replace(span, problem="it lies outside the time given beside the question")
+        return PlanSpan(start_s, end_s, span.words or "the time given", span.problem)
+
+    other = plan.other_span
+    return replace(plan, span=cut(plan.span, sources[0]), other_span=other and cut(other, sources[-1]))
 
 
-def _not_recorded(plan: Plan, asked: Asked) -> Draft:
+def _looked_at(plan: Plan, source: Source, draft: Draft, settings: Settings) -> tuple[PlanSpan, float]:
+    """What of the recording was looked at, and how much of that could be analysed."""
+    whole_s, span = source.info.duration_s, plan.span
+    if draft.status == "out_of_scope" or not (span.words or span.problem):
+        span = PlanSpan(0.0, whole_s)
+    elif not span.problem and span.start_s < whole_s and span.end_s > 0:
+        span = replace(span, start_s=max(0.0, span.start_s), end_s=min(whole_s, span.end_s))
+    if draft.facts:
+        return span, max(fact.analysable_fraction for fact in draft.facts)
+    context = context_of(source.annotations, span.start_s, span.end_s, settings.rhythm)
+    return span, context.analysable_fraction
+
+
+def _not_recorded(span: PlanSpan, asked: Asked) -> Draft:
     begin, end = when_text(0.0, asked.info), when_text(asked.info.duration_s, asked.info)
-    words = plan.span.words or "that time"
     reason = f"the recording covers {begin} to {end}"
-    fact = Fact("recorded", None, "s", plan.span.start_s, plan.span.end_s, reason=reason)
-    return Draft(
-        "not_recorded", (Phrase(f'"{words}" was not recorded: {reason}.'),), (fact,), verdict="not sure"
-    )
+    fact = Fact("recorded", None, "s", span.start_s, span.end_s, reason=reason)
+    text = f'"{span.words or "that time"}" was not recorded: {reason}.'
+    return Draft("not_recorded", (Phrase(text),), (fact,), verdict="not sure")
 
 
 def _out_of_scope(plan: Plan) -> Draft:
@@ -234,60 +289,55 @@ def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
     phrases = [Phrase(f"{what[0].upper()}{what[1:]}: not measurable, because {reason}.")]
     facts = [fact]
     if plan.target in {"rhythm", "ectopy"}:
-        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](
-            asked, replace(plan, form="query")
-        )
+        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](asked, replace(plan, form="query"))
         if near.status == "answered":
             phrases += [Phrase("What was measured:"), near.phrases[0]]
             facts += near.facts
     return Draft("not_measurable", tuple(phrases), tuple(facts), verdict="not sure")
 
 
-def _compare(plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
+def _compare(question: str, plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
     """The main figure of both sides and their difference."""
-    name = COMPARABLE[plan.target]
-    group = (
-        "episodes"
-        if plan.target in {"tachycardia", "bradycardia"}
-        else "regularity"
-        if plan.target == "ectopy"
-        else plan.target
-    )
-    values: list[Fact] = []
-    for asked in sides:
-        facts = measure(asked.context, group)
-        values.append(facts.get(name) or next(iter(facts.values())))
+    higher = _asks_higher(question, plan)
+    if plan.target in {"tachycardia", "bradycardia"} and higher is not None and plan.threshold is None:
+        plan = replace(plan, target="rate")  # "which was slower?"
+    group, name, called = COMPARABLE[plan.target]
     labels = [asked.info.id if two_recordings else _from_to(asked) for asked in sides]
-    for fact, label in zip(values, labels, strict=True):
-        if fact.value is None or fact.name != name:
-            text = f"The {FACT_WORDS[name]} cannot be compared: in {label} it is not measurable ({fact.reason or 'too irregular'})."
-            return Draft("not_measurable", (Phrase(text),), tuple(values), verdict="not sure")
-    a, b = (float(fact.value or 0.0) for fact in values)
-    digits = 2 if values[0].unit == "s" and name == "longest_rr" else 0
-    difference = Fact(
-        "difference",
-        round(b, digits) - round(a, digits),
-        values[0].unit,
-        sides[1].context.start_s,
-        sides[1].context.end_s,
-        values[1].n,
-        sides[1].context.analysable_fraction,
+    if labels[0] == labels[1]:
+        labels = ["the first", "the second"]
+    facts = [measure(asked.context, group).get(name) for asked in sides]
+    a, b = (None if fact is None else fact.value for fact in facts)
+    if a is None or b is None:
+        fact, label = (facts[0], labels[0]) if a is None else (facts[1], labels[1])
+        reason = fact.reason if fact else "too few beats"
+        text = f"The {called} cannot be compared: in {label} it is not measurable ({reason})."
+        found = tuple(fact for fact in facts if fact)
+        return Draft("not_measurable", (Phrase(text),), found, verdict="not sure")
+    first, second = (fact for fact in facts if fact)
+    digits, unit = 2 if name == "longest_rr" else 0, first.unit
+    by = round(b, digits) - round(a, digits)
+    c = sides[1].context
+    difference = Fact("difference", by, unit, c.start_s, c.end_s, second.n, c.analysable_fraction)
+    told = f"{abs(by):.{digits}f} {unit} {'higher' if by > 0 else 'lower'}" if by else "the same"
+    text = (
+        f"The {called} was {a:.{digits}f} {unit} in the first ({labels[0]}) "
+        f"and {b:.{digits}f} {unit} in the second ({labels[1]}): {told} in the second."
     )
-    assert difference.value is not None
-    unit = values[0].unit
-    how = (
-        "the same"
-        if difference.value == 0
-        else f"{abs(difference.value):.{digits}f} {unit} {'higher' if difference.value > 0 else 'lower'}"
-    )
-    text = f"The {FACT_WORDS[name]} was {a:.{digits}f} {unit} in the first ({labels[0]}) and {b:.{digits}f} {unit} in the second ({labels[1]}): {how} in the second."
-    choice = "equal" if difference.value == 0 else labels[int(difference.value > 0)]
-    return Draft(
-        "answered",
-        (Phrase(text),),
-        (*values, difference),
-        choice=choice if plan.form in {"choose", "compare"} else None,
-    )
+    choice = None
+    if higher is not None and plan.form != "verify":
+        choice = labels[int((by > 0) == higher)] if by else "equal"
+    return Draft("answered", (Phrase(text),), (first, second, difference), choice=choice)
+
+
+def _asks_higher(question: str, plan: Plan) -> bool | None:
+    """Whether the higher or the lower figure answers "which"; None where the words do not tell."""
+    more, less = MORE, LESS
+    if plan.target == "quality":
+        more, less = BETTER, WORSE
+    elif plan.target in {"coverage", "regularity"}:  # their figures count what is missing or out of step
+        more, less = WORSE, BETTER
+    asks_more, asks_less = (re.search(words, question.lower()) is not None for words in (more, less))
+    return asks_more if asks_more != asks_less else None
 
 
 def _from_to(asked: Asked) -> str:
@@ -322,8 +372,11 @@ def span_document(span: Span) -> dict[str, Any]:
     return {"start_s": round(span.start_s, 3), "end_s": round(span.end_s, 3), "label": span.label}
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def _iso(offset_s: float, info: RecordingInfo) -> str | None:
+    with suppress(OverflowError):  # before the year 1
+        moment = info.time_of(offset_s)
+        return None if moment is None else moment.isoformat()
+    return None
 
 
 def _ms(seconds: float) -> float:

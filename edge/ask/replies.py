@@ -39,9 +39,7 @@ def rate(asked: Asked, plan: Plan) -> Draft:
         verdict = judged(yes, sure=settled or seen(asked))
     places = main.evidence if wanted != "mean" else None
     used = (main, *(f for f in facts.values() if f is not main and f.value is not None))
-    return Draft(
-        "answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None
-    )
+    return Draft("answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None)
 
 
 def _rate_phrase(asked: Asked, fact: Fact, which: str) -> Phrase:
@@ -142,7 +140,7 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
         assert limit.value is not None
         n = int(count.value)
         rule = f"{side} {limit.value:g} bpm for {settings.episode_min_s:.0f} s or longer"
-        brief = None if n else _briefly_beyond(asked, limit.value, fast=fast)
+        brief = None if n else _briefly_beyond(asked, asked_bpm or Threshold(fast, limit.value, ""))
         if n == 0:
             phrases = [Phrase(f"The heart rate was not {rule} {asked.over}.")]
             if brief:
@@ -164,18 +162,16 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
             lasting = plan.threshold.of == "time"
             verdict = _lasting_verdict(asked, plan, count, total) if lasting else _count_verdict(asked, plan, n)
         used = (count, total, limit, *([brief] if brief else []))
-        return _located(plan, [*phrases, *_not_seen(asked)], used, verdict, count)
+        return _located(plan, [*phrases, *_not_seen(asked)], used, verdict, count if n or not brief else brief)
 
     reply.__doc__ = f"Episodes of {word} rate."
     return reply
 
 
-def _briefly_beyond(asked: Asked, limit_bpm: float, *, fast: bool) -> Fact | None:
-    """The extreme rate where it lies, as printed, beyond the limit, though not long enough for an episode."""
-    fact = measure(asked.context, "rate")["heart_rate_max" if fast else "heart_rate_min"]
-    if fact.value is None or round(fact.value) == limit_bpm or (round(fact.value) > limit_bpm) != fast:
-        return None
-    return fact
+def _briefly_beyond(asked: Asked, limit: Threshold) -> Fact | None:
+    """The extreme rate where it passes the limit, as printed, though not long enough for an episode."""
+    fact = measure(asked.context, "rate")["heart_rate_max" if limit.above else "heart_rate_min"]
+    return fact if fact.value is not None and limit.passed_by(round(fact.value)) else None
 
 
 def _lasting_verdict(asked: Asked, plan: Plan, count: Fact, total: Fact) -> Verdict | None:
@@ -291,9 +287,7 @@ def _limit_of(plan: Plan, *kinds: str) -> Threshold | None:
     return limit if limit and limit.of in {"", *kinds} else None
 
 
-def _located(
-    plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact
-) -> Draft:
+def _located(plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact) -> Draft:
     """An answer with its verdict for yes-or-no questions, and its places for where-questions."""
     return Draft(
         "answered",

@@ -2,7 +2,7 @@
 
 from edge.ask.draft import CUES, Asked, Draft, Phrase, Verdict, missing
 from edge.ask.plan import Plan, Threshold
-from edge.ask.spans import duration_text, when_text
+from edge.ask.spans import duration_text, local_time, when_text
 from edge.interpret.facts import measure
 from edge.types import Fact
 
@@ -79,7 +79,7 @@ def recording(asked: Asked, plan: Plan) -> Draft:
     fs_text, n = f"{info.fs_hz:g} samples per second", len(info.leads)
     s = "s" if n > 1 else ""
     if plan.quantity in {"start", "end"}:
-        moment = info.time_of(0.0 if plan.quantity == "start" else info.duration_s)
+        moment = local_time(0.0 if plan.quantity == "start" else info.duration_s, info)
         if moment is None:
             reason = "the recording does not say when it was made"
             text = f"When it was made is not known: {reason}. It is {duration_text(info.duration_s)} long."
@@ -94,7 +94,8 @@ def recording(asked: Asked, plan: Plan) -> Draft:
         count = fact("lead_count", float(n), "leads")
         names = tuple(lead.name for lead in info.leads)
         return Draft("answered", (Phrase(f"The recording has {n} lead{s}: {leads}."),), (count,), items=names)
-    began = f", started {info.start:%Y-%m-%d %H:%M}" if info.start else ""
+    start = local_time(0.0, info)
+    began = f", started {start:%Y-%m-%d %H:%M}" if start else ""
     length = f"{duration_text(info.duration_s)} long{began}"
     phrase = Phrase(f"The recording is {length}, with lead{s} {leads} at {fs_text}.")
     limit, verdict = plan.threshold, None

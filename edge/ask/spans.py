@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from edge.ask.clock import (
@@ -105,9 +106,7 @@ def read_spans(question: str, info: RecordingInfo) -> tuple[list[AskedSpan], str
     """The spans of a question, and its other words in lower case with numbers as digits."""
     reader = _Reader(f" {' '.join(spelled_out(question).split())} ", info)
     reader.read()
-    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace(
-        "\0", " "
-    )
+    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace("\0", " ")
 
 
 def parse_time(text: str, info: RecordingInfo) -> float:
@@ -140,7 +139,7 @@ class _Reader:
         self._drop(rf"(?:until|till|up to|by) now|so far|since the (?:start|beginning)(?: of the {_WHOLE})?")
         self.claim(
             rf"(?<!{DATE} )(?<!{DATE}t){ZONED}",
-            lambda _: self._refuse("name its date, too: 2026-01-31T22:15Z"),
+            partial(self._refuse, why="name its date, too: 2026-01-31T22:15Z"),
         )
         self._days()
         self.claim(rf"(?:from|between) ({TIME}) (?:to|and|until|till|-) ({TIME})(?![\w:])", self._between)
@@ -154,16 +153,12 @@ class _Reader:
             lambda m: self._part(end_s - length(m[1]), end_s, m),
         )
         self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (minute|hour)\b", self._nth)
-        self.claim(
-            rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share
-        )
+        self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share)
         self.claim(rf"(?:since|starting(?: at| from)?) (?:at )?({ISO}|{CLOCK})", self._since)
         self.claim(rf"(?:after ({TIME})|past ({ISO}|{CLOCK}))(?![\w:])", self._since)
         self.claim(rf"from ({TIME})(?: onwards?| on\b)?(?![\w:])", self._since)
         self.claim(rf"(?:(?:before|until|till) ({TIME})|(?:up to|by) ({ISO}|{CLOCK}))(?![\w:])", self._until)
-        self.claim(
-            rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S)
-        )
+        self.claim(rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S))
         self.claim(rf"(?:at |@ ?)({TIME})(?![\w:])", self._at)
         self.claim(rf"({ISO}|{CLOCK})", self._at)
         self.claim(
@@ -176,7 +171,7 @@ class _Reader:
             lambda m: self._part(max(0.0, end_s - NOW_S), end_s, m),
         )
         for pattern, problem in _UNPLACEABLE:
-            self.claim(rf"(?:{pattern})", lambda _, why=problem: self._refuse(why))
+            self.claim(rf"(?:{pattern})", partial(self._refuse, why=problem))
 
     def claim(self, pattern: str, place: Callable[[re.Match[str]], Stretch]) -> None:
         """Take every match out of the text and place it."""
@@ -270,8 +265,7 @@ class _Reader:
         """The ten minutes after 2:00."""
         long_s = length(match[1])
         sides = [
-            (at - long_s, at) if match[2] == "before" else (at, at + long_s)
-            for at in moments(match[3], self.info)
+            (at - long_s, at) if match[2] == "before" else (at, at + long_s) for at in moments(match[3], self.info)
         ]
         return choose(sides, self.info, self.day)
 
@@ -312,7 +306,7 @@ class _Reader:
         return at_s - half_s, at_s + half_s
 
     @staticmethod
-    def _refuse(why: str) -> Stretch:
+    def _refuse(_: re.Match[str], why: str) -> Stretch:
         raise NotPlacedError(why)
 
 
@@ -328,12 +322,17 @@ def offset_text(seconds: float, precise: bool = False) -> str:  # noqa: FBT001
     return f"{int(hours)}:{int(minutes):02d}:{tail}" if hours else f"{int(minutes)}:{tail}"
 
 
+def local_time(offset_s: float, info: RecordingInfo) -> datetime | None:
+    """Clock time of an offset as people there read it; None where the recording has no start time."""
+    at = info.time_of(offset_s)
+    return at.astimezone() if at and at.tzinfo else at
+
+
 def when_text(offset_s: float, info: RecordingInfo) -> str:
     """A moment in an answer: clock time where the recording knows it, else time from its start."""
-    at = info.time_of(offset_s)
-    if at is None:
+    local = local_time(offset_s, info)
+    if local is None:
         return offset_text(offset_s)
-    local = at.astimezone() if at.tzinfo else at
     return f"{local:%H:%M:%S}" if info.duration_s < 86400 else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
@@ -343,7 +342,5 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 and seconds != round(seconds) else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if seconds < 3600:
-        return (
-            f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
-        )
+        return f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

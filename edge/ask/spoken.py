@@ -1,6 +1,7 @@
 """Spoken numbers and clock times as digits, so that what follows reads one spelling only."""
 
 import re
+from functools import partial
 
 _SMALL = {
     word: n
@@ -26,9 +27,7 @@ _SMALL = {
 }
 _TENS = {
     word: 10 * n
-    for n, word in enumerate(
-        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2
-    )
+    for n, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2)
 }
 _UNDER_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_SMALL)[1:10])}))?|{'|'.join(_SMALL)})"
 _NUMBER = re.compile(
@@ -81,9 +80,7 @@ def _halves(text: str) -> str:
 def _spoken_clocks(text: str) -> str:
     """Quarter past four, half past ten in the evening, 20 past 3, 3 o'clock, 3 30 pm, 3 in the morning."""
     for words, minute, shift in (("quarter past", 15, 0), ("half past", 30, 0), ("quarter to", 45, -1)):
-        text = re.sub(
-            rf"\b(?:a )?{words} {_HOUR}{_PART}?\b", lambda m, a=minute, b=shift: _clock(m, a, b), text
-        )
+        text = re.sub(rf"\b(?:a )?{words} {_HOUR}{_PART}?\b", partial(_clock, minute=minute, shift=shift), text)
     text = re.sub(
         rf"\b(?P<past>\d{{1,2}})(?: minutes?)? past {_HOUR}{_PART}?\b",
         lambda m: _clock(m, int(m["past"])),
@@ -104,9 +101,7 @@ def _clock(match: re.Match[str], minute: int | None, shift: int = 0) -> str:
         return match.group()
     if hour > 12 or hour == 0:
         return f"{(hour + shift) % 24}:{minute:02d}" if part == "" or match["minute"] else match.group()
-    half = {"": "oclock", "in the morning": "am", "at night": "pm" if 6 <= hour < 12 else "am"}.get(
-        part, part
-    )
+    half = {"": "oclock", "in the morning": "am", "at night": "pm" if 6 <= hour < 12 else "am"}.get(part, part)
     half = "pm" if half.startswith("in the") else half
     if shift and hour == 12:
         half = {"am": "pm", "pm": "am"}.get(half, half)  # a quarter to noon is in the morning

@@ -4,7 +4,7 @@ import re
 
 from edge.ask.classify import Classifier, shipped_classifier
 from edge.ask.limits import limits_in, other_way, sense_of
-from edge.ask.plan import Form, Plan, PlanSpan, Target
+from edge.ask.plan import TARGETS, Form, Plan, PlanSpan, Target, Threshold
 from edge.ask.spans import AskedSpan, read_spans
 from edge.settings import AskSettings
 from edge.types import RecordingInfo
@@ -39,7 +39,7 @@ _RHYTHMS: dict[str, str] = {
     "atrial fibrillation": r"\b(?:a\.?[ -]?fib\w*|af|atrial fib\w*|(?<!ventricular )fibrillat\w*)\b",
     "atrial flutter": r"\bflutter\w*\b",
     "ventricular fibrillation": r"\b(?:vf|v-?fib|ventricular fib\w*)\b",
-    "ventricular tachycardia": r"\b(?:n?s?vt|v-?tach|(?<!supra)(?<!supra-)ventricular tach\w*)\b",
+    "ventricular tachycardia": r"\b(?:(?:ns)?vt|v-?tach|(?<!supra)(?<!supra-)ventricular tach\w*)\b",
     "supraventricular tachycardia": r"\b(?:p?svt|supra-?ventricular tach\w*)\b",
     "sinus rhythm": r"\b(?:sinus|nsr)\b",
     "AV block": r"\b(?:(?:av|a-v|heart|degree|sinus|sa|conduction)[ -]blocks?|wenckebach|mobitz)\b",
@@ -62,19 +62,7 @@ _WAVES: dict[str, str] = {
     "ischaemia": r"\b(?:isch\w*mi\w*|infarct\w*)\b",
 }
 _NAMED: dict[str, str] = {**_RHYTHMS, **_BEAT_TYPES, **_WAVES, "the QRS width": r"\bqrs\b"}
-_MEASURED: frozenset[Target] = frozenset(
-    (
-        "rate",
-        "beats",
-        "pauses",
-        "tachycardia",
-        "bradycardia",
-        "variability",
-        "regularity",
-        "ectopy",
-        "quality",
-    )
-) | {"coverage", "summary"}
+_MEASURED = frozenset(TARGETS) - {"recording", "rhythm", "intervals", "advice", "off_topic", "other_language"}
 _EMERGENCY = re.compile(
     r"\b(?:heart attack|cardiac arrest|(?:can'?t|can ?not|cannot|couldn'?t|not|hard to|struggling to|trouble|difficulty"
     r"|stopped|unable to) breath(?:e|ing)|short(?:ness)? of breath|breathless|gasping|chok(?:ing|ed)"
@@ -105,9 +93,7 @@ _FORM_RULES: tuple[tuple[Form, str], ...] = (
 )
 
 
-def understand(
-    question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None
-) -> Plan:
+def understand(question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None) -> Plan:
     """The plan of a question about one recording. Never raises on any text."""
     classifier = classifier or shipped_classifier()
     target, confidence, form = classifier.classify(question)
@@ -123,9 +109,9 @@ def understand(
     limits = limits_in(text)
     lead = _LEAD.search(text)
     return Plan(
-        form=_form(text, target, form, spans),
+        form=_form(text, target, form, spans, limits),
         target=target,
-        quantity=_quantity(text, target, [limit.words for limit in limits], spans),
+        quantity=_quantity(text, target, limits, spans),
         span=_plan_span(spans[0]) if spans else PlanSpan(0.0, info.duration_s),
         other_span=_plan_span(spans[1]) if len(spans) > 1 else None,
         threshold=limits[0] if limits else None,
@@ -155,7 +141,7 @@ def _measurable_part(text: str, classifier: Classifier) -> tuple[Target, float, 
     return None
 
 
-def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan]) -> Form:
+def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan], limits: list[Threshold]) -> Form:
     """Plain words decide where they are plain; the classifier decides the rest."""
     if target == "summary":
         return "report"
@@ -165,11 +151,21 @@ def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan]) -> F
                 continue
             if form == "locate" and target == "recording":
                 return "query"
+            if form == "compare" and limits:
+                continue  # "more than 100 beats"
             return form
-    return guessed
+    if guessed in {"choose", "compare"} and limits and not re.search(r"\bor\b", _without(text, limits)):
+        guessed = "verify"  # "3 s or longer" is no choice
+    return "verify" if guessed == "choose" and re.search(r"\bor (?:not|no)\b", text) else guessed
 
 
-def _quantity(text: str, target: Target, limits: list[str], spans: list[AskedSpan]) -> str:
+def _without(text: str, limits: list[Threshold]) -> str:
+    for limit in limits:
+        text = text.replace(limit.words, " ")
+    return text
+
+
+def _quantity(text: str, target: Target, limits: list[Threshold], spans: list[AskedSpan]) -> str:
     """Which figure is asked for. Beside a limit only its plain names count: "did it drop below 50?" names none."""
     if target == "coverage" and re.search(_LIVE, text + " ".join(span.words for span in spans)):
         return "live"
@@ -177,8 +173,7 @@ def _quantity(text: str, target: Target, limits: list[str], spans: list[AskedSpa
         return other
     if target in {"rate", "tachycardia", "bradycardia"} and any(_NOW.search(span.words) for span in spans):
         return "last"
-    for words in limits:
-        text = text.replace(words, " ")
+    text = _without(text, limits)
     patterns = _RECORDING_PARTS if target == "recording" else _QUANTITIES
     for name, pattern in patterns:
         if re.search(_NAMED_EXTREMES.get(name, pattern) if limits else pattern, text):
@@ -188,10 +183,15 @@ def _quantity(text: str, target: Target, limits: list[str], spans: list[AskedSpa
 
 def _named_target(text: str, target: Target) -> Target:
     """A rhythm, beat type or wave that is named is asked for, whatever else the words resemble."""
+    instead: tuple[tuple[dict[str, str], Target], ...] = (
+        (_RHYTHMS, "rhythm"),
+        (_BEAT_TYPES, "ectopy"),
+        (_WAVES, "intervals"),
+    )
     if target in _MEASURED:
-        for names, instead in ((_RHYTHMS, "rhythm"), (_BEAT_TYPES, "ectopy"), (_WAVES, "intervals")):
+        for names, named in instead:
             if any(re.search(pattern, text) for pattern in names.values()):
-                return instead  # type: ignore[return-value]
+                return named
     return target
 
 

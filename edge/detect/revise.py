@@ -5,6 +5,8 @@ read as a pause. Here every beat is compared by its size in a lower band (4-20 H
 MIT-BIH DS1 records this cuts misses by a third and false beats by a quarter (bench/results/beats.json).
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,7 +71,7 @@ def _with_overlooked(size_mv: FloatArray, fs_hz: float, beats: Samples, s: BeatS
     typical = float(np.median(sizes_at(size_mv, fs_hz, beats)))
     between = [
         size_mv[a + round(0.2 * fs_hz) : min(a + round(0.5 * fs_hz), b - round(0.15 * fs_hz))]
-        for a, b in zip(beats[:-1], beats[1:], strict=True)
+        for a, b in pairwise(beats.tolist())
     ]
     t_waves = [float(part.max()) for part in between if len(part)]
     enough = max(s.overlooked_fraction * typical, s.over_t_wave * (float(np.median(t_waves)) if t_waves else 0.0))

@@ -62,8 +62,7 @@ class _CsvSource:
         self.info = RecordingInfo(
             id=path.stem,
             leads=tuple(
-                Lead(name, original_unit=offered[i].unit)
-                for name, i in zip(chosen.names, chosen.indices, strict=True)
+                Lead(name, original_unit=offered[i].unit) for name, i in zip(chosen.names, chosen.indices, strict=True)
             ),
             fs_hz=self._axis.fs_hz,
             n_samples=n_samples,

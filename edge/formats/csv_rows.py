@@ -125,6 +125,4 @@ def _number(form: RowFormat, line: int, cell: bytes) -> float:
         return float(cell)
     except ValueError:
         text = cell.strip()[:20].decode("latin-1")
-        raise InputUnreadable(
-            f"{form.path} has {text!r} for a number in line {line}", "Correct that line"
-        ) from None
+        raise InputUnreadable(f"{form.path} has {text!r} for a number in line {line}", "Correct that line") from None

@@ -82,9 +82,7 @@ class TimeSteps:
         """
         if not self._count:
             if stated_fs_hz is None:
-                raise InputUnsupported(
-                    f"{self._form.path} is too short to tell its sampling rate", _STATE_RATE
-                )
+                raise InputUnsupported(f"{self._form.path} is too short to tell its sampling rate", _STATE_RATE)
             return TimeAxis.without_gaps(stated_fs_hz)
         if len(self._jump_rows) > max(_MIN_JUMPS, _MAX_JUMP_SHARE * self._n_rows):
             raise InputUnsupported(f"{self._form.path} has times that are not regular", _STATE_RATE)

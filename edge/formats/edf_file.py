@@ -57,9 +57,7 @@ class _EdfSource:
         self._layout = layout = _read_layout(path)
         first = layout.parse(layout.read(0, 1), 1)
         if not first.signals:
-            raise InputUnsupported(
-                f"{path} holds annotations and no signal", "Give the file with the signals"
-            )
+            raise InputUnsupported(f"{path} holds annotations and no signal", "Give the file with the signals")
         offered = [leads.Signal(s.label, s.physical_dimension, s.sampling_frequency) for s in first.signals]
         chosen = leads.choose(offered, lead, path)
         check_time_axis(path, chosen.fs_hz, 1)
@@ -153,9 +151,7 @@ def _read_layout(path: Path) -> _Layout:
             raise InputUnreadable(f"{path} has a header that names no signals", "Copy the file again")
         header = main + file.read(256 * n_signals)
     is_bdf = main.startswith(BDF_MAGIC)
-    if len(header) != _int(path, main[184:192], "length of the header") or len(header) != 256 * (
-        n_signals + 1
-    ):
+    if len(header) != _int(path, main[184:192], "length of the header") or len(header) != 256 * (n_signals + 1):
         raise InputUnreadable(f"{path} has a header whose length is not what it says", "Copy the file again")
     labels = [header[256 + 16 * i : 272 + 16 * i].rstrip() for i in range(n_signals)]
     counts_at = 256 + 216 * n_signals
@@ -209,9 +205,7 @@ def _place_records(layout: _Layout, fs_hz: float, per_record: int) -> Samples:
             file.seek(len(layout.header) + k * layout.record_bytes + layout.times_at.start)
             time = _RECORD_TIME.match(file.read(layout.times_at.stop - layout.times_at.start))
             if time is None:
-                raise InputUnreadable(
-                    f"{layout.path} gives no time for data record {k + 1}", "Copy the file again"
-                )
+                raise InputUnreadable(f"{layout.path} gives no time for data record {k + 1}", "Copy the file again")
             if k == 0:
                 start_s = float(time[1])
             at = round((float(time[1]) - start_s) * fs_hz)
@@ -231,17 +225,13 @@ def _scale(path: Path, index: int, signal: "EdfSignal | BdfSignal", mv_per_unit:
     if not counts or not span_mv:
         raise InputUnreadable(f"{path} gives no range for {signal.label}", "Correct its header")
     counts_per_mv = counts / span_mv
-    return _Scale(
-        index, counts_per_mv, signal.digital_min - signal.physical_min * mv_per_unit * counts_per_mv
-    )
+    return _Scale(index, counts_per_mv, signal.digital_min - signal.physical_min * mv_per_unit * counts_per_mv)
 
 
 def _start(first: "Edf | Bdf") -> tuple[datetime | None, str]:
     """Time of the first sample; a time of day that has no date is given as text."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # edfio warns where the two date fields differ, and takes the EDF+ one
+        warnings.simplefilter("ignore")  # edfio warns where the two date fields differ, and takes the EDF+ one
         try:
             start = first.startdatetime
         except (ValueError, IndexError, OverflowError):

@@ -90,9 +90,7 @@ def choose(signals: Sequence[Signal], lead: str | None, path: Path) -> Chosen:
     """
     names = _unique_names([signal.name for signal in signals])
     scales = [mv_per_unit(signal.unit) for signal in signals]
-    possible = [
-        i for i, scale in enumerate(scales) if scale is not None and not is_known_other(signals[i].name)
-    ]
+    possible = [i for i, scale in enumerate(scales) if scale is not None and not is_known_other(signals[i].name)]
     labelled = [i for i in possible if looks_like_ecg(signals[i].name)]
     if not possible:
         found = ", ".join(f"{n} ({s.unit or 'no unit'})" for n, s in zip(names, signals, strict=True))

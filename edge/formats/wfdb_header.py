@@ -12,9 +12,7 @@ from typing import Any
 from edge.errors import InputUnreadable, InputUnsupported
 from edge.formats.reading import check_time_axis, reading
 
-RECORD_LINE = re.compile(
-    r"[-\w]+(/\d+)?[ \t]+\d+([ \t]+[-+]?(\d|\.\d|nan|inf)\S*([ \t]+.*)?)?", re.IGNORECASE
-)
+RECORD_LINE = re.compile(r"[-\w]+(/\d+)?[ \t]+\d+([ \t]+[-+]?(\d|\.\d|nan|inf)\S*([ \t]+.*)?)?", re.IGNORECASE)
 """The first line of a header: name, number of signals and, if any more, a rate."""
 
 DEFAULT_FS_HZ = 250.0  # WFDB's own default where the header states no rate
@@ -91,9 +89,7 @@ def read_header(record: Path, rdheader: Callable[..., Any]) -> Header:
             fs_hz=fs_hz,
             fs_is_stated=len(fields) > 2,
             n_frames=n_frames,
-            signals=()
-            if has_segments
-            else tuple(_signal(parsed, i, line) for i, line in enumerate(lines[1:])),
+            signals=() if has_segments else tuple(_signal(parsed, i, line) for i, line in enumerate(lines[1:])),
             segments=tuple(zip(parsed.seg_name, parsed.seg_len, strict=True)) if has_segments else (),
             start=parsed.base_datetime,
             time_of_day=f"{parsed.base_time:%H:%M:%S}" if parsed.base_time else "",
@@ -132,9 +128,7 @@ def _bytes_per_frame(header: Header, file: str) -> Fraction | None:
             if signal.format in _COMPRESSED or signal.format not in _BITS:
                 return None
             is_packed = signal.format in _THREE_IN_FOUR_BYTES
-            size += signal.samples_per_frame * (
-                Fraction(4, 3) if is_packed else Fraction(_BITS[signal.format], 8)
-            )
+            size += signal.samples_per_frame * (Fraction(4, 3) if is_packed else Fraction(_BITS[signal.format], 8))
     return size
 
 

@@ -34,7 +34,13 @@ class Context:
     """Why the span, or most of it, cannot be analysed; empty when it can."""
 
     def fact(
-        self, name: str, value: float | None, unit: str, n: int = 0, reason: str = "", evidence: tuple[Span, ...] = ()
+        self,
+        name: str,
+        value: float | None,
+        unit: str,
+        n: int = 0,
+        reason: str = "",
+        evidence: tuple[Span, ...] = (),
     ) -> Fact:
         """A fact of this span; a missing value without a reason of its own takes the span's obstacle."""
         if value is None and not reason:
@@ -42,7 +48,15 @@ class Context:
         if value is not None:
             reason = ""
         return Fact(
-            name, value, unit, self.start_s, self.end_s, n, self.analysable_fraction, reason, evidence[:MAX_EVIDENCE]
+            name,
+            value,
+            unit,
+            self.start_s,
+            self.end_s,
+            n,
+            self.analysable_fraction,
+            reason,
+            evidence[:MAX_EVIDENCE],
         )
 
 
@@ -125,7 +139,11 @@ def pause_facts(c: Context) -> list[Fact]:
     rr, facts = c.intervals, list[Fact]()
     n_valid = int(rr.valid.sum())
     if n_valid == 0:
-        names = [("longest_rr", "s"), ("shortest_rr", "s"), *((pause_name(limit_s), "pauses") for limit_s in c.settings.pauses_s)]
+        names = [
+            ("longest_rr", "s"),
+            ("shortest_rr", "s"),
+            *((pause_name(limit_s), "pauses") for limit_s in c.settings.pauses_s),
+        ]
         return [c.fact(name, None, unit) for name, unit in names]
     for name, i in (
         ("longest_rr", int(np.where(rr.valid, rr.rr_ms, -np.inf).argmax())),
@@ -188,7 +206,9 @@ def variability_facts(c: Context) -> list[Fact]:
     elif n_steps < s.min_nn // 2:
         reason = f"only {n_steps} pairs of adjacent normal-to-normal intervals"
     if reason:
-        return [c.fact(*name, reason=reason) for name in (("sdnn", None, "ms"), ("rmssd", None, "ms"), ("pnn50", None, "%"))]
+        return [
+            c.fact(*name, reason=reason) for name in (("sdnn", None, "ms"), ("rmssd", None, "ms"), ("pnn50", None, "%"))
+        ]
     mean_ms = float(rr.rr_ms.sum(where=rr.nn)) / n_nn
     squares = step_squares = large_steps = 0.0
     for a in range(0, len(rr.rr_ms), BLOCK):
@@ -214,7 +234,10 @@ def regularity_facts(c: Context) -> list[Fact]:
     share = float(rr.out_of_step.sum()) / n_valid
     facts = [c.fact("irregular_share", 100 * share, "%", n_valid)]
     if share > s.irregular_share:
-        return [*facts, c.fact("early_beat_count", None, "beats", n_valid, "rhythm too irregular to call single beats early")]
+        return [
+            *facts,
+            c.fact("early_beat_count", None, "beats", n_valid, "rhythm too irregular to call single beats early"),
+        ]
     early = np.flatnonzero(rr.early)
     where = tuple(_span(rr, int(i), int(i), f"early beat after {rr.rr_ms[i]:.0f} ms") for i in early[:MAX_EVIDENCE])
     return [*facts, c.fact("early_beat_count", float(len(early)), "beats", n_valid, evidence=where)]

@@ -113,7 +113,9 @@ def expire_blocks(path: Path, age_cut: datetime | None, excess_bytes: float) -> 
         newest = db.execute("SELECT max(start) FROM block").fetchone()[0] or 0
         last = min(newest, int(meta.get("analysed", newest)))
         cut, freed = 0, 0
-        for start, n, size in db.execute("SELECT start, max(n), sum(length(data)) FROM block GROUP BY start ORDER BY start"):
+        for start, n, size in db.execute(
+            "SELECT start, max(n), sum(length(data)) FROM block GROUP BY start ORDER BY start"
+        ):
             too_old = age_cut is not None and begun + timedelta(seconds=(start + n) / fs_hz) < age_cut
             if start + n > last or not (too_old or freed < excess_bytes):
                 break

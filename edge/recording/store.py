@@ -133,9 +133,7 @@ class StoredRecording:
         reasons = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
         known = known[known["f0"] < n_seconds]
         quality[known["f0"]], reasons[known["f0"]] = known["f1"], known["f2"]
-        return Annotations(
-            self._info.fs_hz, n_samples, beats, quality, reasons, tuple(Gap(*row) for row in gaps)
-        )
+        return Annotations(self._info.fs_hz, n_samples, beats, quality, reasons, tuple(Gap(*row) for row in gaps))
 
     def link_events(self) -> list[LinkEvent]:
         """What happened to the link, in order."""
@@ -356,9 +354,7 @@ def _info_from(meta: dict[str, str]) -> RecordingInfo:
     fs_hz, start = float(meta["fs_hz"]), meta.get("start")
     if not (leads and math.isfinite(fs_hz) and fs_hz > 0):
         raise ValueError("it names no leads or no sampling rate")
-    return RecordingInfo(
-        meta["id"], leads, fs_hz, 0, datetime.fromisoformat(start) if start else None, source="store"
-    )
+    return RecordingInfo(meta["id"], leads, fs_hz, 0, datetime.fromisoformat(start) if start else None, source="store")
 
 
 def _rows_of(decided: Decided) -> Iterator[Statement]:

@@ -33,10 +33,15 @@ def write_files(analysed: Analysed, out: Path, formats: tuple[str, ...]) -> list
     stem = analysed.recording.info.id
     makers: dict[str, Callable[[], dict[str, bytes]]] = {
         "json": lambda: {f"{stem}.json": _json(analysed)},
-        "csv": lambda: {f"{stem}.beats.csv": _beats_csv(analysed), f"{stem}.quality.csv": _quality_csv(analysed)},
+        "csv": lambda: {
+            f"{stem}.beats.csv": _beats_csv(analysed),
+            f"{stem}.quality.csv": _quality_csv(analysed),
+        },
         "wfdb": lambda: {f"{stem}.anyecg": annotation_bytes(analysed.annotations)},
         "html": lambda: {
-            f"{stem}.html": report_page(analysed.recording, analysed.annotations, analysed.lead, analysed.summary).encode()
+            f"{stem}.html": report_page(
+                analysed.recording, analysed.annotations, analysed.lead, analysed.summary
+            ).encode()
         },
     }
     written = []
@@ -71,7 +76,10 @@ def _beats_csv(analysed: Analysed) -> bytes:
 
 def _quality_csv(analysed: Analysed) -> bytes:
     a = analysed.annotations
-    rows = ((k, State(int(q)).name.lower(), describe(int(r))) for k, (q, r) in enumerate(zip(a.quality, a.reasons, strict=True)))
+    rows = (
+        (k, State(int(q)).name.lower(), describe(int(r)))
+        for k, (q, r) in enumerate(zip(a.quality, a.reasons, strict=True))
+    )
     return _table(("second", "state", "reasons"), rows)
 
 

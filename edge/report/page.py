@@ -43,7 +43,9 @@ def answers_page(recording: Recording, annotations: Annotations, lead: int, answ
         parts.append(f"<h2>{escape(answer['question'])}</h2>")
         parts.append(f'<p class="answer">{escape(answer["answer"])}</p>')
         share = 100 * answer["analysable_fraction"]
-        parts.append(f'<p class="soft">{escape(answer["status"].replace("_", " "))}; {share:.0f} % of the span could be analysed</p>')
+        parts.append(
+            f'<p class="soft">{escape(answer["status"].replace("_", " "))}; {share:.0f} % of the span could be analysed</p>'
+        )
         for span in answer["evidence"][:MAX_STRIPS]:
             parts.append(figure(recording, Span(**span), lead, annotations))
     return page(f"Answers about {info.id}", "\n".join(parts))
@@ -54,7 +56,9 @@ def report_page(recording: Recording, annotations: Annotations, lead: int, summa
     info = recording.info
     rows = []
     for fact in summary["facts"]:
-        value = f"{fact['value']:g} {fact['unit']}" if fact["value"] is not None else f"not measurable: {fact['reason']}"
+        value = (
+            f"{fact['value']:g} {fact['unit']}" if fact["value"] is not None else f"not measurable: {fact['reason']}"
+        )
         rows.append(f"<tr><td>{escape(fact['name'].replace('_', ' '))}</td><td>{escape(value)}</td></tr>")
     strips = [figure(recording, Span(**event), lead, annotations) for event in summary["events"][:8]]
     hours = "".join(

@@ -39,7 +39,9 @@ def strip_svg(recording: Recording, span: Span, lead: int = 0, beats: NDArray[np
         shown = beats[(beats >= start) & (beats < stop)]
         at_mm = PULSE_MM + (shown - start) / info.fs_hz * MM_PER_S
         marks = "".join(f'<path class="beat" d="M{x:.2f} 1.2l-1 -1.2h2z"/>' for x in at_mm)
-    a, b = (PULSE_MM + (t - start_s) * MM_PER_S for t in (max(span.start_s, start_s), min(span.end_s, start_s + length_s)))
+    a, b = (
+        PULSE_MM + (t - start_s) * MM_PER_S for t in (max(span.start_s, start_s), min(span.end_s, start_s + length_s))
+    )
     pulse_top = HALF_HEIGHT_MM - MM_PER_MV
     return (
         f'<svg class="strip" viewBox="0 0 {width_mm:.1f} {height_mm:.1f}" width="{width_mm:.1f}mm" role="img" '

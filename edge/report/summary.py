@@ -37,7 +37,13 @@ def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings
             "notes": list(info.notes),
         },
         "rate": _group(facts, "heart_rate_mean", "heart_rate_min", "heart_rate_max", "beat_count"),
-        "rhythm": {"label": None, "spans": [], "af_burden": None, "probabilities": None, "reason": NOT_ASSESSED},
+        "rhythm": {
+            "label": None,
+            "spans": [],
+            "af_burden": None,
+            "probabilities": None,
+            "reason": NOT_ASSESSED,
+        },
         "ectopy": {**_group(facts, "early_beat_count", "irregular_share"), "reason": NOT_ASSESSED},
         "pauses": _group(facts, "longest_rr", "shortest_rr", *(name for name in facts if name.startswith("pauses_"))),
         "episodes": _group(facts, "tachycardia_count", "tachycardia_total", "bradycardia_count", "bradycardia_total"),
@@ -76,7 +82,14 @@ def hourly(annotations: Annotations, settings: Settings) -> list[dict[str, Any]]
 def notable(facts: dict[str, Fact]) -> list[Span]:
     """Places worth a strip, the gravest first."""
     spans: list[Span] = []
-    for name in ("longest_rr", "heart_rate_max", "heart_rate_min", "tachycardia_count", "bradycardia_count", "early_beat_count"):
+    for name in (
+        "longest_rr",
+        "heart_rate_max",
+        "heart_rate_min",
+        "tachycardia_count",
+        "bradycardia_count",
+        "early_beat_count",
+    ):
         for span in facts[name].evidence[:2] if name in facts else ():
             label = f"{name.replace('_', ' ')}: {span.label}" if name.startswith("heart_rate") else span.label
             spans.append(dataclasses.replace(span, label=label))
@@ -90,7 +103,9 @@ def _quality(annotations: Annotations, facts: dict[str, Fact]) -> dict[str, Any]
         **_group(facts, "analysable_share", "good_share"),
         "seconds": {state.name.lower(): int((annotations.quality == state).sum()) for state in State},
         "unusable_share_by_reason": {
-            text: round(float((bad & flag > 0).sum()) / n, 4) for flag, text in REASON_TEXT.items() if (bad & flag > 0).any()
+            text: round(float((bad & flag > 0).sum()) / n, 4)
+            for flag, text in REASON_TEXT.items()
+            if (bad & flag > 0).any()
         },
         "unusable": [span_document(span) for span in facts["analysable_share"].evidence],
     }

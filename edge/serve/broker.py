@@ -44,9 +44,7 @@ class Broker:
 
     def __post_init__(self) -> None:
         if not self.host or not 0 < self.port < 65_536:
-            raise UsageError(
-                f"No broker can be at {self.where}", "Give a host name and a port from 1 to 65535"
-            )
+            raise UsageError(f"No broker can be at {self.where}", "Give a host name and a port from 1 to 65535")
         if self.password is not None and self.username is None:
             raise UsageError("The broker's password has no user name", "Give both or neither")
         if self.ca_file is not None and not self.tls:
@@ -58,9 +56,7 @@ class Broker:
         try:
             return ssl.create_default_context(cafile=self.ca_file) if self.tls else None
         except OSError as error:
-            raise UsageError(
-                f"Cannot read {self.ca_file}: {error}", "Give a file of PEM certificates"
-            ) from error
+            raise UsageError(f"Cannot read {self.ca_file}: {error}", "Give a file of PEM certificates") from error
 
     @property
     def where(self) -> str:
@@ -72,9 +68,7 @@ class Broker:
         """What speaks against using it, one sentence each."""
         if self.tls or is_loopback(self.host):
             return ()
-        return (
-            f"Health data travels unencrypted to {self.where}; set tls = true and the broker's TLS port.",
-        )
+        return (f"Health data travels unencrypted to {self.where}; set tls = true and the broker's TLS port.",)
 
 
 def is_loopback(host: str) -> bool:
@@ -196,9 +190,7 @@ async def embedded_broker(port: int = 0, host: str = "127.0.0.1") -> AsyncIterat
     Port 0 takes a free one. LinkError when the port is taken.
     """
     if not is_loopback(host):
-        raise UsageError(
-            f"The embedded broker would let anyone in at {host}", "Use 127.0.0.1, or run mosquitto"
-        )
+        raise UsageError(f"The embedded broker would let anyone in at {host}", "Use 127.0.0.1, or run mosquitto")
     try:
         import amqtt.broker
     except ImportError as error:
@@ -249,9 +241,7 @@ def find_mosquitto() -> str | None:
 
 
 @asynccontextmanager
-async def mosquitto_broker(
-    port: int = 0, config: Sequence[str] = ("allow_anonymous true",)
-) -> AsyncIterator[Broker]:
+async def mosquitto_broker(port: int = 0, config: Sequence[str] = ("allow_anonymous true",)) -> AsyncIterator[Broker]:
     """Run mosquitto on loopback with further lines of configuration; it speaks MQTT 5 and keeps nothing.
 
     Leaving kills it without a goodbye, as a power cut would. Port 0 takes a free one. LinkError when the
@@ -259,9 +249,7 @@ async def mosquitto_broker(
     """
     program = find_mosquitto()
     if program is None:
-        raise LinkError(
-            "The program mosquitto is not installed", "Install it, for example: apt install mosquitto"
-        )
+        raise LinkError("The program mosquitto is not installed", "Install it, for example: apt install mosquitto")
     port = _free_port(port)
     with tempfile.TemporaryDirectory(prefix="anyecg-mosquitto-") as folder:
         lines = ["log_dest stderr", "log_type error", f"listener {port} 127.0.0.1", *config]

@@ -47,7 +47,9 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
         model.start_in_background()
         broker = await stack.enter_async_context(embedded_broker())
         topics = Topics("demo", "strap")
-        link = await stack.enter_async_context(MqttLink(broker, topics, status=Status(online=True, version=__version__)))
+        link = await stack.enter_async_context(
+            MqttLink(broker, topics, status=Status(online=True, version=__version__))
+        )
         source = ReplaySource(recording, speed, FAULTS)
         gateway = Gateway(source, link, out, Answerer(settings, model), settings)
         stack.callback(gateway.close)
@@ -61,7 +63,9 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
                 running.result()
             if gateway.problem is not None:
                 raise gateway.problem
-            say(f"\nThe recording is kept in {recording_path(out, gateway.recording_id)}. Questions over MQTT ({topics.ask}):")
+            say(
+                f"\nThe recording is kept in {recording_path(out, gateway.recording_id)}. Questions over MQTT ({topics.ask}):"
+            )
             answers = []
             for question in QUESTIONS:
                 answer = await ask_over_mqtt(broker, topics, question, timeout_s=ANSWER_S)
@@ -92,7 +96,11 @@ async def _watch(broker: Broker, topics: Topics, say: Callable[[str], None]) -> 
             state: dict[str, Any] = json.loads(message.payload)
             if state["recorded_s"] >= next_s:
                 next_s = state["recorded_s"] // LINE_EVERY_S * LINE_EVERY_S + LINE_EVERY_S
-                rate = f"{state['rate_bpm']:.0f} bpm" if state["rate_bpm"] is not None else f"no rate ({state['rate_reason']})"
+                rate = (
+                    f"{state['rate_bpm']:.0f} bpm"
+                    if state["rate_bpm"] is not None
+                    else f"no rate ({state['rate_reason']})"
+                )
                 say(
                     f"{_at(state['recorded_s'])}  {rate}, {state['beats']} beats, signal {state['quality']}, "
                     f"{100 * state['analysable_fraction']:.0f} % analysable"
@@ -103,12 +111,12 @@ def _print_answer(answer: dict[str, Any], say: Callable[[str], None]) -> None:
     say(f"\n? {answer['question']}\n  {answer['answer']}")
     worded = "worded by the language model, checked" if answer["model"] else "plain sentence"
     share = 100 * answer["analysable_fraction"]
-    say(f"  [{answer['status']}; {worded}; {share:.0f} % of the span analysable; {answer['timing_ms']['total']:.0f} ms]")
+    say(
+        f"  [{answer['status']}; {worded}; {share:.0f} % of the span analysable; {answer['timing_ms']['total']:.0f} ms]"
+    )
     for span in answer["evidence"][:2]:
         say(f"  evidence: {_at(span['start_s'])} to {_at(span['end_s'])}, {span['label']}")
 
 
 def _at(seconds: float | None) -> str:
     return "     " if seconds is None else f"{offset_text(seconds):>5}"
-
-

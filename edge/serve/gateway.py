@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge.live import LiveRecording
 from edge.acquire.replay import ReplaySource
 from edge.ask.answer import Answerer, Source
 from edge.ask.spans import parse_time
 from edge.errors import AnyecgError, StorageError
 from edge.inputs import analysis_lead
+from edge.live import LiveRecording
 from edge.pipeline import AnalysisState
 from edge.recording.library import apply_retention, new_id, recording_path
 from edge.recording.store import RecordingWriter, StoredRecording
@@ -151,9 +151,7 @@ class Gateway:
             if time.monotonic() - since_retention_s > RETENTION_EVERY_S:
                 since_retention_s = time.monotonic()
                 path = recording_path(self.folder, self.recording_id)
-                await self._in(
-                    self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path
-                )
+                await self._in(self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path)
 
     async def _publish_now(self) -> None:
         if self._live is not None:
@@ -178,15 +176,11 @@ class Gateway:
         try:
             if asked.problem:
                 raise AnyecgError(asked.problem.rstrip("."))
-            document = await self._in(
-                self._thinker, self._think, asked.question, asked.start, asked.end, on_words
-            )
+            document = await self._in(self._thinker, self._think, asked.question, asked.start, asked.end, on_words)
             text = _json({**document, "id": asked.id})
         except AnyecgError as error:
             text = ErrorReply(asked.id, str(error), error.advice).to_json()
-        await self.link.publish(
-            topic, text, correlation_data=message.correlation_data, expiry_s=ANSWER_EXPIRY_S
-        )
+        await self.link.publish(topic, text, correlation_data=message.correlation_data, expiry_s=ANSWER_EXPIRY_S)
 
     def _think(
         self, question: str, start: str | None, end: str | None, on_words: Callable[[str], None]

@@ -9,7 +9,6 @@ import numpy as np
 from edge.acquire.assemble import AssemblyState
 from edge.clean.quality import State as Quality
 from edge.interpret.facts import context_of, measure
-
 from edge.serve.payloads import State
 from edge.settings import Settings
 from edge.types import Annotations, Decided, LinkEvent, RecordingInfo

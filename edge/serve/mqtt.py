@@ -96,9 +96,7 @@ class MqttLink:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the owner should know, one sentence each: no encryption, refused subscriptions."""
-        refused = (
-            f"No messages come from {topic}: the broker refuses it." for topic in sorted(self._refused)
-        )
+        refused = (f"No messages come from {topic}: the broker refuses it." for topic in sorted(self._refused))
         return (*self.broker.warnings, *refused)
 
     async def __aenter__(self) -> Self:

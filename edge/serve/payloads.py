@@ -290,9 +290,7 @@ _QUESTION = _object(
     {
         "question": _value("string", minLength=1),
         "id": _value("string", pattern=f"^{ID.pattern}$"),
-        "reply_to": _value(
-            "string", "Topic for the answer instead of `answer/<id>`.", maxLength=MAX_REPLY_CHARS
-        ),
+        "reply_to": _value("string", "Topic for the answer instead of `answer/<id>`.", maxLength=MAX_REPLY_CHARS),
         "from": _value("string", "2025-01-31T22:00+01:00, 22:00 or 90s.", maxLength=MAX_OFFSET_CHARS),
         "to": _value("string", maxLength=MAX_OFFSET_CHARS),
     },
@@ -342,9 +340,7 @@ def document(page: str) -> str:
             about, notes = f"{inspect.getdoc(payload)}\n\n", field_notes(payload)
             fields = {f: v | ({"description": notes[f]} if f in notes else {}) for f, v in fields.items()}
         text = json.dumps(schema | {"properties": fields}, indent=2, ensure_ascii=False)
-        text = re.sub(
-            r"[\[{][^\[\]{}]*[\]}]", lambda inner: " ".join(inner[0].split()), text
-        )  # innermost on one line
+        text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda inner: " ".join(inner[0].split()), text)  # innermost on one line
         blocks.append(f"### {name}\n\n{about}```json\n{text}\n```\n")
     return "\n".join(blocks)
 
@@ -356,9 +352,7 @@ def field_notes(payload: type) -> dict[str, str]:
     return {
         ast.unparse(field.target): str(note.value.value)
         for field, note in itertools.pairwise(body.body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(note, ast.Expr)
-        and isinstance(note.value, ast.Constant)
+        if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr) and isinstance(note.value, ast.Constant)
     }
 
 

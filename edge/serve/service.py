@@ -57,7 +57,13 @@ def options_from(tables: dict[str, Any], given: dict[str, Any], defaults: RunOpt
 
 
 async def serve(
-    options: RunOptions, settings: Settings, folder: Path, say: Callable[[str], None], *, exit_at_end: bool, use_model: bool
+    options: RunOptions,
+    settings: Settings,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    exit_at_end: bool,
+    use_model: bool,
 ) -> None:
     """Run the gateway until cancelled, or until its source ends; AnyecgError when it cannot start or go on."""
     kind, _, text = (options.source or "").partition(":")

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.live import LiveRecording
 from edge.acquire.replay import ReplaySource
 from edge.formats.memory import ArrayRecording, demo_recording
 from edge.interpret.facts import context_of, measure
+from edge.live import LiveRecording
 from edge.pipeline import AnalysisState, annotate
 from edge.recording.store import RecordingWriter, StoredRecording
 from edge.settings import Settings
@@ -16,7 +16,9 @@ from edge.types import Annotations, Recording
 from firmware_bridge.virtual import FaultScript
 
 
-def replay(recording: Recording, path: Path, faults: FaultScript = FaultScript(), frame_samples: int = 73) -> LiveRecording:
+def replay(
+    recording: Recording, path: Path, faults: FaultScript = FaultScript(), frame_samples: int = 73
+) -> LiveRecording:
     live = LiveRecording(RecordingWriter(path, recording.info), AnalysisState(recording.info.fs_hz))
     for frame in ReplaySource(recording, 0, faults, frame_samples, start_s=1.7e9).frames():
         live.take(frame)

@@ -9,7 +9,12 @@ FS = 1000.0
 AFTER = 400_000  # past the learning period
 
 
-def counts(reference: list[int], test: list[int], skipped: list[tuple[int, int]] | None = None, start_s: float = 300.0) -> Counts:
+def counts(
+    reference: list[int],
+    test: list[int],
+    skipped: list[tuple[int, int]] | None = None,
+    start_s: float = 300.0,
+) -> Counts:
     return compare(np.array(reference, np.int64), np.array(test, np.int64), FS, skipped or [], start_s)
 
 

@@ -17,9 +17,7 @@ def write_header(folder: Path, first_line: str, *lines: str) -> Path:
     return path
 
 
-def write_record(
-    folder: Path, counts: np.ndarray, gain: str = "200(10)/mV", fs: str = "250", name: str = "r"
-) -> Path:
+def write_record(folder: Path, counts: np.ndarray, gain: str = "200(10)/mV", fs: str = "250", name: str = "r") -> Path:
     """Format 16, one or more signals of (n,) or (n, n_signals) converter values."""
     table = counts[:, None] if counts.ndim == 1 else counts
     table.astype("<i2").tofile(folder / f"{name}.dat")

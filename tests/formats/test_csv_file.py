@@ -226,7 +226,5 @@ def test_an_hour_is_opened_and_read_fast(tmp_path):
     n_rows = 130 * 3600
     path = write_csv(tmp_path, "# fs_hz: 130\necg_uV\n" + "".join(f"{k % 997}\n" for k in range(n_rows)))
     before = time.process_time()
-    assert (
-        sum(len(piece.signal_mv) for piece in pieces(open_file(path)) if isinstance(piece, Window)) == n_rows
-    )
+    assert sum(len(piece.signal_mv) for piece in pieces(open_file(path)) if isinstance(piece, Window)) == n_rows
     assert time.process_time() - before < 5.0

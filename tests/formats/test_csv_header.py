@@ -36,9 +36,7 @@ def test_rate_and_unit_are_understood_however_they_are_stated(tmp_path, header, 
     recording = open_file(write_csv(tmp_path, header.replace("\n", end) + rows(ECG_MV, end=end)))
     info = recording.info
     assert (info.id, info.source, info.fs_hz, info.n_samples) == ("strap", "csv", 250, 600)
-    assert [(lead.name, lead.original_unit, lead.counts_per_mv) for lead in info.leads] == [
-        ("II", "mV", None)
-    ]
+    assert [(lead.name, lead.original_unit, lead.counts_per_mv) for lead in info.leads] == [("II", "mV", None)]
     np.testing.assert_allclose(whole(recording)[:, 0], ECG_MV, atol=1e-6)
 
 

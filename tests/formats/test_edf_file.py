@@ -23,9 +23,7 @@ STARTED = edfio.Recording(startdate=date(2024, 2, 29))
 
 
 def signal(label: str = "ECG", unit: str = "uV", values=ECG_UV, fs_hz: float = FS_HZ, kind=edfio.EdfSignal):
-    return kind(
-        np.asarray(values), fs_hz, label=label, physical_dimension=unit, physical_range=(-3276.8, 3276.7)
-    )
+    return kind(np.asarray(values), fs_hz, label=label, physical_dimension=unit, physical_range=(-3276.8, 3276.7))
 
 
 def write(folder: Path, *signals, name: str = "night.edf", **fields) -> Path:
@@ -92,9 +90,7 @@ def test_counts_come_back_from_millivolts(tmp_path):
 def test_windows_of_any_split_make_the_whole(tmp_path_factory, cuts, suffix):
     path = tmp_path_factory.getbasetemp() / f"split.{suffix}"
     if not path.exists():
-        write(
-            path.parent, signal(kind=edfio.BdfSignal if suffix == "bdf" else edfio.EdfSignal), name=path.name
-        )
+        write(path.parent, signal(kind=edfio.BdfSignal if suffix == "bdf" else edfio.EdfSignal), name=path.name)
     recording = open_file(path)
     read = [recording.read_mv(a, b) for a, b in pairwise(sorted({0, len(ECG_UV), *cuts}))]
     np.testing.assert_allclose(np.concatenate(read)[:, 0], ECG_UV / 1000, atol=1e-4)
@@ -185,9 +181,7 @@ def test_anonymised_date_is_no_start(tmp_path):
 def test_date_that_stands_for_none_is_no_start(tmp_path):
     path = patch(write(tmp_path), 88, b"night study".ljust(80) + b"01.01.85")
     assert open_file(path).info.start is None
-    assert open_file(patch(path, 168, b"02.01.85")).info.start == datetime.fromisoformat(
-        "1985-01-02T22:30:00"
-    )
+    assert open_file(patch(path, 168, b"02.01.85")).info.start == datetime.fromisoformat("1985-01-02T22:30:00")
 
 
 def test_date_fields_that_differ_cause_no_warning(tmp_path):
@@ -298,9 +292,7 @@ def test_damaged_headers_raise_nothing_but_errors_of_this_package(data, tmp_path
     file = bytearray(path.read_bytes()[:120_000])
     for _ in range(drawn.draw(st.integers(0, 3))):
         at = drawn.draw(st.one_of(st.integers(168, 256), st.integers(0, 3600)))
-        new = drawn.draw(
-            st.one_of(st.binary(max_size=8), st.sampled_from([b"-1", b"0", b"1e9", b"nan", b" " * 8]))
-        )
+        new = drawn.draw(st.one_of(st.binary(max_size=8), st.sampled_from([b"-1", b"0", b"1e9", b"nan", b" " * 8])))
         file[at : at + len(new)] = new
     path.write_bytes(file[: drawn.draw(st.integers(0, 6000))] if drawn.draw(st.booleans()) else file)
     with suppress(AnyecgError):

@@ -30,9 +30,7 @@ def test_names_of_other_signals_are_known(name):
     assert not looks_like_ecg(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["noise", "ramp", "ch1", "C2", "signal", "x", "vector", "electrogram", "sine 1 Hz"]
-)
+@pytest.mark.parametrize("name", ["noise", "ramp", "ch1", "C2", "signal", "x", "vector", "electrogram", "sine 1 Hz"])
 def test_names_that_say_nothing_are_neither(name):
     assert not looks_like_ecg(name)
     assert not is_known_other(name)

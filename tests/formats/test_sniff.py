@@ -18,9 +18,7 @@ STARTS = [b"", b"0       ", b"\xffBIOSEMI", b"a 1 250 100\n", b"# fs_hz: 250\nII
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(
-    "name", ["mitdb/101", "mitdb/101.hea", "mitdb/101.dat", "mitdb/101.atr", "ludb/data/1.avf"]
-)
+@pytest.mark.parametrize("name", ["mitdb/101", "mitdb/101.hea", "mitdb/101.dat", "mitdb/101.atr", "ludb/data/1.avf"])
 def test_any_file_of_a_record_opens_the_record(data, name):
     info = open_file(data / name).info
     assert info.id == name.split("/")[-1].split(".")[0]
@@ -138,7 +136,4 @@ def test_errors_are_one_line(tmp_path, name):
 
 def test_readers_cost_nothing_until_a_file_needs_them():
     code = "import sys, edge.formats.sniff; sys.exit(len({'wfdb', 'pandas', 'edfio'} & set(sys.modules)))"
-    assert (
-        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -11,7 +11,12 @@ from edge.types import Annotations
 
 def annotations(beats: list[int], quality: list[int], reasons: list[int], fs_hz: float = 250.0) -> Annotations:
     return Annotations(
-        fs_hz, round(len(quality) * fs_hz), np.array(beats, np.int64), np.array(quality, np.uint8), np.array(reasons, np.uint8), ()
+        fs_hz,
+        round(len(quality) * fs_hz),
+        np.array(beats, np.int64),
+        np.array(quality, np.uint8),
+        np.array(reasons, np.uint8),
+        (),
     )
 
 
@@ -27,7 +32,9 @@ def test_changes_of_quality_are_noise_marks_with_their_reasons(tmp_path: Path, w
     found = annotations([300], [0, 0, 2, 2, 1], [0, 0, 6, 6, 0])
     (tmp_path / "r.anyecg").write_bytes(annotation_bytes(found))
     read = wfdb.rdann(str(tmp_path / "r"), "anyecg")
-    marks = [(s, n, a) for s, y, n, a in zip(read.sample, read.symbol, read.subtype, read.aux_note, strict=True) if y == "~"]
+    marks = [
+        (s, n, a) for s, y, n, a in zip(read.sample, read.symbol, read.subtype, read.aux_note, strict=True) if y == "~"
+    ]
     assert marks == [(0, 0, "good"), (500, -1, "unusable: lead off, flat signal"), (1000, 1, "usable")]
 
 

@@ -31,13 +31,9 @@ def counts() -> np.ndarray:
 @pytest.mark.parametrize("name", ONE_FILE_RECORDS)
 def test_windows_equal_the_whole_read_of_wfdb(wfdb, data, name):
     recording = open_file(data / name)
-    expected, fields = wfdb.rdsamp(
-        str(data / name), channel_names=[lead.name for lead in recording.info.leads]
-    )
+    expected, fields = wfdb.rdsamp(str(data / name), channel_names=[lead.name for lead in recording.info.leads])
     assert recording.info.fs_hz == fields["fs"]
-    read = np.concatenate(
-        [piece.signal_mv for piece in pieces(recording, step_s=7.3) if isinstance(piece, Window)]
-    )
+    read = np.concatenate([piece.signal_mv for piece in pieces(recording, step_s=7.3) if isinstance(piece, Window)])
     np.testing.assert_allclose(read, expected, rtol=0, atol=1e-6)
 
 
@@ -297,9 +293,7 @@ def test_damaged_headers_raise_nothing_but_errors_of_this_package(data, tmp_path
         at = drawn.draw(st.integers(0, len(header) - 1))
         header[at : at + drawn.draw(st.integers(0, 3))] = drawn.draw(st.binary(max_size=4))
     path = folder / f"{source.name}.hea"
-    path.write_bytes(
-        header[: drawn.draw(st.integers(0, len(header)))] if drawn.draw(st.booleans()) else header
-    )
+    path.write_bytes(header[: drawn.draw(st.integers(0, len(header)))] if drawn.draw(st.booleans()) else header)
     with suppress(AnyecgError):
         recording = open_file(path)
         recording.read_mv(0, 300)

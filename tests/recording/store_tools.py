@@ -43,8 +43,5 @@ def store(path: Path, pieces: list[Piece], settings: StoreSettings = QUICK) -> N
 
 def dense(pieces: list[Piece]) -> SignalMv:
     """What a reader should give: NaN where a gap is."""
-    parts = [
-        np.full((p.stop - p.start, 2), np.nan, np.float32) if isinstance(p, Gap) else p.signal_mv
-        for p in pieces
-    ]
+    parts = [np.full((p.stop - p.start, 2), np.nan, np.float32) if isinstance(p, Gap) else p.signal_mv for p in pieces]
     return np.concatenate(parts)

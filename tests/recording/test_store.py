@@ -45,9 +45,7 @@ def test_a_recording_without_samples_is_empty_and_not_unreadable(tmp_path: Path)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    layout=PIECES, step=st.integers(1, 1200), window=st.tuples(st.integers(-50, 9000), st.integers(0, 3000))
-)
+@given(layout=PIECES, step=st.integers(1, 1200), window=st.tuples(st.integers(-50, 9000), st.integers(0, 3000)))
 def test_any_pieces_are_read_back_and_a_window_is_part_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory,
     layout: list[tuple[str, int]],
@@ -123,9 +121,7 @@ def test_reading_while_another_thread_writes_and_packs_sees_every_sample_and_no_
             if k % 10 == 9:
                 second = k // 10
                 states = np.zeros(1, np.uint8)
-                writer.add_decided(
-                    [Decided(second, (second + 1) * 100, np.array([second * 100]), states, states)]
-                )
+                writer.add_decided([Decided(second, (second + 1) * 100, np.array([second * 100]), states, states)])
             begun.set()
 
     thread = threading.Thread(target=write)
@@ -169,9 +165,7 @@ def test_two_gaps_in_a_row_and_a_gap_at_the_start_keep_their_causes(tmp_path: Pa
         Window(50, np.zeros((10, 3), np.float32)),
     ],
 )
-def test_a_piece_out_of_place_or_of_other_leads_is_refused_and_spoils_nothing(
-    tmp_path: Path, piece: Piece
-) -> None:
+def test_a_piece_out_of_place_or_of_other_leads_is_refused_and_spoils_nothing(tmp_path: Path, piece: Piece) -> None:
     path, signal_mv = tmp_path / "r.ecgdb", signal(100)
     writer = new_writer(path)
     writer.write(Window(0, signal_mv[:50]))
@@ -185,9 +179,7 @@ def test_a_piece_out_of_place_or_of_other_leads_is_refused_and_spoils_nothing(
 
 
 def test_pieces_without_length_leave_no_trace(tmp_path: Path) -> None:
-    store(
-        tmp_path / "r.ecgdb", [Gap(0, 0, "x"), Window(0, signal(20)), Window(20, signal(0)), Gap(20, 20, "x")]
-    )
+    store(tmp_path / "r.ecgdb", [Gap(0, 0, "x"), Window(0, signal(20)), Window(20, signal(0)), Gap(20, 20, "x")])
     stored = StoredRecording(tmp_path / "r.ecgdb")
     assert stored.info.n_samples == 20
     assert stored.annotations().gaps == ()

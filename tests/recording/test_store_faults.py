@@ -130,16 +130,12 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None
         new_writer(tmp_path / "file" / "r.ecgdb")
 
 
-@pytest.mark.parametrize(
-    "damage", ["data = x'00'", "data = zeroblob(9)", "codec = 9", "codec = 1", "n = n + 1"]
-)
+@pytest.mark.parametrize("damage", ["data = x'00'", "data = zeroblob(9)", "codec = 9", "codec = 1", "n = n + 1"])
 def test_a_damaged_block_reads_as_a_gap_and_raises_nothing(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "r.ecgdb"
     whole = dense(full_recording(path))
     with sqlite3.connect(path) as db:
-        start, n = db.execute(
-            "SELECT start, n FROM block WHERE lead = 1 ORDER BY start LIMIT 1 OFFSET 1"
-        ).fetchone()
+        start, n = db.execute("SELECT start, n FROM block WHERE lead = 1 ORDER BY start LIMIT 1 OFFSET 1").fetchone()
         # `codec = 1` says that the lead of floats holds counts; both leads go, so that it is a gap.
         also_counts = "" if damage == "codec = 1" else " OR lead = 0"
         db.execute(f"UPDATE block SET {damage} WHERE start = ? AND (lead = 1{also_counts})", (start,))
@@ -276,9 +272,7 @@ def test_a_recording_deleted_while_it_is_read_is_read_to_the_end_or_unreadable(t
         deleting.start()
         try:
             for start in range(0, 20_000, 40):
-                np.testing.assert_array_equal(
-                    stored.read_mv(start, start + 40), signal_mv[start : start + 40]
-                )
+                np.testing.assert_array_equal(stored.read_mv(start, start + 40), signal_mv[start : start + 40])
             stored.annotations()
         except InputUnreadable:
             pass

@@ -1,5 +1,6 @@
 """The pages: self-contained, right in scale, and shown by a real browser."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -23,7 +24,10 @@ def pages() -> tuple[str, str]:
     found = annotate(recording)
     answers = [
         Answerer().ask(question, [Source(recording.info, found)])
-        for question in ("What was the highest heart rate?", "<script>alert(1)</script> how good is the signal?")
+        for question in (
+            "What was the highest heart rate?",
+            "<script>alert(1)</script> how good is the signal?",
+        )
     ]
     summary = summarise(recording.info, found, 0, Settings())
     return answers_page(recording, found, 0, answers), report_page(recording, found, 0, summary)
@@ -36,7 +40,7 @@ def test_one_millivolt_is_ten_millimetres_and_one_second_twentyfive() -> None:
     points = [tuple(map(float, p)) for p in re.findall(r"[ML]([\d.]+) (-?[\d.]+)", svg.split('class="trace"')[2])]
     heights = sorted({y for _, y in points})
     assert heights[-1] - heights[0] == pytest.approx(10.0)
-    rise = next(x for (x, y), (_, y2) in zip(points, points[1:], strict=False) if y2 < y)
+    rise = next(x for (x, y), (_, y2) in itertools.pairwise(points) if y2 < y)
     assert (rise - 8.0) / 25.0 + 2.0 == pytest.approx(5.0, abs=0.02)
 
 

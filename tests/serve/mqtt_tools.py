@@ -54,7 +54,7 @@ async def received(client: aiomqtt.Client) -> tuple[str, Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -99,9 +99,7 @@ class Proxy:
 class Scripted:
     """A broker of few words: CONNACKs by protocol level, a code for SUBACKs (None hangs up), slow PUBACKs."""
 
-    def __init__(
-        self, connack: dict[int, bytes | None], suback: int | None = 1, puback_s: float = 0.0
-    ) -> None:
+    def __init__(self, connack: dict[int, bytes | None], suback: int | None = 1, puback_s: float = 0.0) -> None:
         self.levels: list[int] = []
         self.subscriptions: list[bytes] = []
         self.writers: set[asyncio.StreamWriter] = set()

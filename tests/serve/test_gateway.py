@@ -29,7 +29,13 @@ FAST = Settings(link=LinkSettings(state_every_s=0.1))
 Use = Callable[[Gateway, Broker, asyncio.Event], Awaitable[Any]]
 
 
-def with_gateway(folder: Path, use: Use, broker_of: Any = embedded_broker, speed: float = 0.0, faults: FaultScript = FaultScript()) -> Any:
+def with_gateway(
+    folder: Path,
+    use: Use,
+    broker_of: Any = embedded_broker,
+    speed: float = 0.0,
+    faults: FaultScript = FaultScript(),
+) -> Any:
     async def go() -> Any:
         async with AsyncExitStack() as stack:
             broker = await stack.enter_async_context(broker_of())
@@ -77,7 +83,10 @@ def test_a_question_during_the_recording_is_answered_from_what_is_there(tmp_path
     assert answer["span"]["end_s"] < 300
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"question": 5}', b"x" * 70_000, b'{"question": "' + b"a" * 5000 + b'"}'])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{", b"\xff\xfe", b'{"question": 5}', b"x" * 70_000, b'{"question": "' + b"a" * 5000 + b'"}'],
+)
 def test_a_bad_question_gets_an_error_document_and_the_gateway_goes_on(tmp_path: Path, payload: bytes) -> None:
     async def ask_badly(gateway: Gateway, broker: Broker, ended: asyncio.Event) -> dict[str, Any]:
         await ended.wait()
@@ -134,7 +143,9 @@ def test_the_recording_made_over_a_bad_link_is_whole_and_closed(tmp_path: Path) 
     stored.close()
 
 
-def test_a_full_disk_ends_the_recording_with_an_event_and_answers_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_recording_with_an_event_and_answers_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events: list[Event] = []
 
     async def fill(gateway: Gateway, broker: Broker, ended: asyncio.Event) -> dict[str, Any]:

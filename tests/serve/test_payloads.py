@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from edge.serve import payloads
 from edge.serve.payloads import ErrorReply, Event, Payload, State, Status, parse_question
 
-PUBLISHED = {
-    kind for kind in vars(payloads).values() if isinstance(kind, type) and issubclass(kind, Payload)
-} - {Payload}
+PUBLISHED = {kind for kind in vars(payloads).values() if isinstance(kind, type) and issubclass(kind, Payload)} - {
+    Payload
+}
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "mqtt.md"
 
 STATE = State(
@@ -45,9 +45,7 @@ ANSWER = {
     "status": "answered",
     "plan": {"intent": "verify"},
     "span": {"start_s": 0.0, "end_s": 60.0, "start": "2025-01-31T22:00:00+01:00", "end": None},
-    "facts": [
-        {"name": "max_rate", "value": 93, "unit": "bpm", "start_s": 0, "end_s": 60, "n": 70, "reason": ""}
-    ],
+    "facts": [{"name": "max_rate", "value": 93, "unit": "bpm", "start_s": 0, "end_s": 60, "n": 70, "reason": ""}],
     "locations": [{"start_s": 1.5, "end_s": 2.5, "label": "fastest"}],
     "choice": None,
     "items": None,
@@ -187,9 +185,7 @@ def test_an_answer_fits_its_schema() -> None:
         ("status", json.loads(SAMPLES["status"].to_json()), {"online": None}),
     ],
 )
-def test_a_schema_refuses_what_it_should(
-    name: str, document: dict[str, object], wrong: dict[str, object]
-) -> None:
+def test_a_schema_refuses_what_it_should(name: str, document: dict[str, object], wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         check(name, document | wrong)
 

@@ -18,7 +18,9 @@ def smollm2(questions: list[str]) -> np.ndarray:
     import llama_cpp
 
     path = load_bundle(SHIPPED / "words").file("language", "gguf")
-    model = llama_cpp.Llama(str(path), n_ctx=512, embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_MEAN, verbose=False)
+    model = llama_cpp.Llama(
+        str(path), n_ctx=512, embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_MEAN, verbose=False
+    )
     return np.array([np.asarray(model.embed(question)).reshape(-1, 576).mean(axis=0) for question in questions])
 
 
@@ -32,7 +34,9 @@ def minilm(questions: list[str]) -> np.ndarray:
 
 def main() -> None:
     embed = {"smollm2": smollm2, "minilm": minilm}[sys.argv[1]]
-    train, heldout = (embed([row["question"] for row in read(name)]) for name in ("wordings_train*.csv", "wordings_heldout.csv"))
+    train, heldout = (
+        embed([row["question"] for row in read(name)]) for name in ("wordings_train*.csv", "wordings_heldout.csv")
+    )
     mean, sd = train.mean(axis=0), train.std(axis=0) + 1e-6
     train, heldout = ((part - mean) / sd for part in (train, heldout))
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (train, heldout)]

@@ -91,7 +91,10 @@ def main() -> None:
     for file, name in args.compare:
         with np.load(file) as stored:
             a, b = stored["train"][keep], stored["heldout"]
-        for label, (ta, tb) in {name: (a, b), f"{name} with n-grams": (np.hstack([x, a]), np.hstack([h, b]))}.items():
+        for label, (ta, tb) in {
+            name: (a, b),
+            f"{name} with n-grams": (np.hstack([x, a]), np.hstack([h, b])),
+        }.items():
             scores[label] = {
                 key: float(np.mean(fit(ta, [r[key] for r in rows]).predict(tb) == truth[key])) for key in truth
             }
