@@ -43,6 +43,8 @@ class BeatSettings:
     t_wave_s: float = 0.40  # a much smaller detection so soon after a beat is its T wave
     p_wave_s: float = 0.36  # a much smaller detection so soon before a beat is its P wave
     small_fraction: float = 0.50  # "much smaller": below this share of the neighbour's size in 4-20 Hz
+    blind_s: float = 0.20  # the detector sees nothing for so long after a beat, so a P wave can hide the QRS …
+    foot_share: float = 0.70  # … and is told by its size, below this share of the peak that follows
     overlong: float = 1.40  # intervals over so many local medians are searched for an overlooked beat
     overlooked_fraction: float = 0.50  # an overlooked beat has at least this share of the usual size …
     over_t_wave: float = 1.50  # … and is so many times as large as the T waves here

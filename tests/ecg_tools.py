@@ -23,7 +23,7 @@ def ecg_at(times_s: FloatArray, fs_hz: float, duration_s: float, noise_mv: float
     """An ECG of 1 mV with its R waves at `times_s`; P and T waves where the rhythm leaves room for them."""
     n = round(duration_s * fs_hz)
     signal_mv = noise_mv * np.random.default_rng(seed).standard_normal(n)
-    rr_s = np.diff(times_s, prepend=times_s[0] - 0.8)
+    rr_s = np.diff(times_s, prepend=times_s[:1] - 0.8)
     for time_s, before_s in zip(times_s, rr_s, strict=True):
         near_s = min(1.0, before_s)
         waves = WAVES[1:] if before_s < 0.45 else WAVES

@@ -191,4 +191,4 @@ def test_gaps_of_a_multi_segment_record_stay_gaps(data: Path, tmp_path: Path) ->
     assert summary["recording"]["gaps"][0]["start_s"] == 0.0
     assert summary["recording"]["gaps"][0]["end_s"] == pytest.approx(25740 / 125)
     run = anyecg("ask", str(name), "How many beats in the first minute?", "--json", "--no-model")
-    assert json.loads(run.stdout)["status"] == "not_measurable"
+    assert json.loads(run.stdout)["status"] == "not_recorded"

@@ -11,7 +11,7 @@ from edge.ask.draft import Asked, Draft, Phrase, Verdict
 from edge.ask.model_client import LanguageModel
 from edge.ask.plan import Plan, PlanSpan
 from edge.ask.replies import REPLIES, trend
-from edge.ask.spans import duration_text, when_text
+from edge.ask.spans import when_text
 from edge.ask.understand import is_emergency, named_things, understand
 from edge.ask.words import PREFIX, word
 from edge.errors import UsageError
@@ -24,7 +24,9 @@ SCHEMA = "anyecg.answer/1"
 NOTICE = "Not a medical device and not for emergencies; measured by software, reviewed by nobody."
 EMERGENCY = "If this may be an emergency, call your local emergency number now; do not wait for this device."
 VERDICT_WORDS: dict[Verdict, str] = {"yes": "Yes.", "no": "No.", "not sure": "That is not certain."}
-EXAMPLES = 'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
+EXAMPLES = (
+    'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
+)
 COMPARABLE = {
     "rate": ("rate", "heart_rate_mean", "mean heart rate"),
     "beats": ("beats", "beat_count", "number of beats"),
@@ -122,7 +124,9 @@ class Answerer:
             "evidence": [span_document(s) for s in _evidence(draft)],
             "analysable_fraction": round(fraction, 4),
             "source": "measured",
-            "model": {"name": self.model.name, "sha256": self.model.sha256} if self.model and worded.by_model else None,
+            "model": {"name": self.model.name, "sha256": self.model.sha256}
+            if self.model and worded.by_model
+            else None,
             "timing_ms": {
                 "plan": _ms(planned - began),
                 "facts": _ms(measured - planned),
@@ -211,7 +215,7 @@ def _asked(source: Source, span: PlanSpan, settings: Settings) -> Asked:
     begin, end = when_text(context.start_s, source.info), when_text(context.end_s, source.info)
     over = f"between {begin} and {end}"
     if context.start_s <= 0 and context.end_s >= whole - 0.5:
-        over = f"over the whole recording ({duration_text(whole)})"
+        over = "over the whole recording"
     return Asked(source.info, context, over)
 
 
@@ -289,7 +293,9 @@ def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
     phrases = [Phrase(f"{what[0].upper()}{what[1:]}: not measurable, because {reason}.")]
     facts = [fact]
     if plan.target in {"rhythm", "ectopy"}:
-        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](asked, replace(plan, form="query"))
+        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](
+            asked, replace(plan, form="query")
+        )
         if near.status == "answered":
             phrases += [Phrase("What was measured:"), near.phrases[0]]
             facts += near.facts

@@ -48,7 +48,7 @@ class Asked:
     info: RecordingInfo
     context: Context
     over: str
-    """The span in words: "over the whole recording (5 min)"."""
+    """The span in words: "over the whole recording"."""
 
 
 CUES: dict[str, frozenset[str]] = {

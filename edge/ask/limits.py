@@ -56,7 +56,9 @@ _FLAW = r"(?:gap|interrupt|hole|loss|nois|artefact|artifact|pause|dropout|break|
 _TURNING = re.compile(
     rf"\bfree (?:of|from)\b|\b(?:without|lacking)(?: \w+){{0,2}}? {_FLAW}|\b{_FLAW}\w*-free\b|\bgapless\b"
 )
-_NEGATIVE = re.compile(r"(?<!or )(?<!if )\b(?:no|not|never|none|neither|nor|cannot|nothing|nowhere|hardly|barely)\b")
+_NEGATIVE = re.compile(
+    r"(?<!or )(?<!if )\b(?:no|not|never|none|neither|nor|cannot|nothing|nowhere|hardly|barely)\b"
+)
 # A yes-or-no question may ask for the one or for the other: "is it irregular?", "is it regular?".
 _OTHER_WAY: dict[str, tuple[str, str, str]] = {
     "regularity": (
@@ -76,7 +78,9 @@ _OTHER_WAY: dict[str, tuple[str, str, str]] = {
         r"\b(?:good|clean|clear|usable|readable|fine|okay|ok|reliable|decent)\b",
     ),
 }
-_WHOLE = re.compile(r"\b(?:whole|everything)\b")  # "a gap in the whole recording" does not ask whether it is whole
+_WHOLE = re.compile(
+    r"\b(?:whole|everything)\b"
+)  # "a gap in the whole recording" does not ask whether it is whole
 
 
 def limits_in(text: str) -> list[Threshold]:
@@ -89,7 +93,9 @@ def limits_in(text: str) -> list[Threshold]:
                 continue
             of, factor = _unit(match["unit"] or "")
             words = match.group().strip()
-            found[match.span()] = Threshold(above, _number(match["value"]) * factor, words, of, inclusive, always)
+            found[match.span()] = Threshold(
+                above, _number(match["value"]) * factor, words, of, inclusive, always
+            )
     return [found[place] for place in sorted(found)]
 
 

@@ -19,7 +19,9 @@ THREADS = min(4, os.cpu_count() or 1)  # a small model gains nothing beyond
 def main() -> None:
     """Serve until standard input ends."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever llama.cpp prints must not mix with the protocol
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # whatever llama.cpp prints must not mix with the protocol
 
     def send(message: dict[str, Any]) -> None:
         out.write(json.dumps(message, ensure_ascii=False) + "\n")
@@ -44,7 +46,9 @@ def main() -> None:
     given_up: set[int] = set()
     threading.Thread(target=_listen, args=(requests, given_up), name="requests", daemon=True).start()
     while (request := requests.get()) is not None:
-        tokens = prefix + model.tokenize(request["prompt"].encode(errors="replace"), add_bos=False, special=True)
+        tokens = prefix + model.tokenize(
+            request["prompt"].encode(errors="replace"), add_bos=False, special=True
+        )
         pending = b""
         if len(tokens) + request["max_tokens"] < CONTEXT_TOKENS:
             for count, token in enumerate(model.generate(tokens, temp=0.0)):

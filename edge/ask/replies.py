@@ -39,7 +39,9 @@ def rate(asked: Asked, plan: Plan) -> Draft:
         verdict = judged(yes, sure=settled or seen(asked))
     places = main.evidence if wanted != "mean" else None
     used = (main, *(f for f in facts.values() if f is not main and f.value is not None))
-    return Draft("answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None)
+    return Draft(
+        "answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None
+    )
 
 
 def _rate_phrase(asked: Asked, fact: Fact, which: str) -> Phrase:
@@ -118,7 +120,9 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
 
     def reply(asked: Asked, plan: Plan) -> Draft:
         if plan.quantity == "last" or (
-            plan.form in {"query", "locate"} and plan.quantity == ("max" if fast else "min") and not plan.threshold
+            plan.form in {"query", "locate"}
+            and plan.quantity == ("max" if fast else "min")
+            and not plan.threshold
         ):
             return rate(asked, plan)  # "how low did it drop?" asks for the value
         asked_bpm = _limit_of(plan, "rate", "beats")
@@ -156,13 +160,19 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
                     f"from {when_text(longest.start_s, asked.info)} ({longest.label})."
                 ),
             ]
-        passed = n > 0 or (brief is not None and asked_bpm is not None)  # a named limit is passed by any beats
+        passed = n > 0 or (
+            brief is not None and asked_bpm is not None
+        )  # a named limit is passed by any beats
         verdict: Verdict | None = judged(passed, sure=passed or seen(asked))
         if plan.threshold and not asked_bpm:
             lasting = plan.threshold.of == "time"
-            verdict = _lasting_verdict(asked, plan, count, total) if lasting else _count_verdict(asked, plan, n)
+            verdict = (
+                _lasting_verdict(asked, plan, count, total) if lasting else _count_verdict(asked, plan, n)
+            )
         used = (count, total, limit, *([brief] if brief else []))
-        return _located(plan, [*phrases, *_not_seen(asked)], used, verdict, count if n or not brief else brief)
+        return _located(
+            plan, [*phrases, *_not_seen(asked)], used, verdict, count if n or not brief else brief
+        )
 
     reply.__doc__ = f"Episodes of {word} rate."
     return reply
@@ -258,9 +268,9 @@ def summary(asked: Asked, plan: Plan) -> Draft:
     parts = [reply(asked, plan) for reply in (rate, pauses, TACHYCARDIA, BRADYCARDIA, regularity, quality)]
     phrases = [p for part in parts for p in part.phrases[:3] if "does not judge" not in p.text]
     phrases.append(Phrase("Rhythm names, beat types and waves are not judged by this version."))
-    answered = any(part.status == "answered" for part in parts[:-1])
+    answered = next((part for part in parts[:-1] if part.status == "answered"), parts[0])
     facts = tuple(fact for part in parts for fact in part.facts)
-    return Draft("answered" if answered else "not_measurable", tuple(phrases), facts)
+    return Draft(answered.status, tuple(phrases), facts)
 
 
 def trend(asked: Asked, plan: Plan) -> Draft:  # noqa: ARG001 - as the other replies
@@ -287,7 +297,9 @@ def _limit_of(plan: Plan, *kinds: str) -> Threshold | None:
     return limit if limit and limit.of in {"", *kinds} else None
 
 
-def _located(plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact) -> Draft:
+def _located(
+    plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact
+) -> Draft:
     """An answer with its verdict for yes-or-no questions, and its places for where-questions."""
     return Draft(
         "answered",

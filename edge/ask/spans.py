@@ -106,7 +106,9 @@ def read_spans(question: str, info: RecordingInfo) -> tuple[list[AskedSpan], str
     """The spans of a question, and its other words in lower case with numbers as digits."""
     reader = _Reader(f" {' '.join(spelled_out(question).split())} ", info)
     reader.read()
-    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace("\0", " ")
+    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace(
+        "\0", " "
+    )
 
 
 def parse_time(text: str, info: RecordingInfo) -> float:
@@ -138,12 +140,15 @@ class _Reader:
         end_s = self.info.duration_s
         self._drop(rf"(?:until|till|up to|by) now|so far|since the (?:start|beginning)(?: of the {_WHOLE})?")
         self.claim(
-            rf"(?<!{DATE} )(?<!{DATE}t){ZONED}",
+            rf"(?<![\d:])(?<!{DATE} )(?<!{DATE}t){ZONED}",
             partial(self._refuse, why="name its date, too: 2026-01-31T22:15Z"),
         )
         self._days()
         self.claim(rf"(?:from|between) ({TIME}) (?:to|and|until|till|-) ({TIME})(?![\w:])", self._between)
         self.claim(rf"({TIME}) ?(?:-|to|until|till) ?({TIME})(?![\w:])", self._between)
+        self.claim(
+            rf"(?:from|between) ({CLOCK}) (?:to|and|until|till) (\d{{1,2}})(?! ?[\w:%])", self._between
+        )
         self.claim(rf"({OFFSET}) (before|after) ({TIME})", self._beside)
         self.claim(rf"({OFFSET}) (?:into(?: the {_WHOLE})?|after the (?:start|beginning))", self._at)
         self.claim(rf"({OFFSET}) ago", lambda m: self._around(end_s - length(m[1]), AT_HALF_WIDTH_S))
@@ -153,20 +158,27 @@ class _Reader:
             lambda m: self._part(end_s - length(m[1]), end_s, m),
         )
         self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (minute|hour)\b", self._nth)
-        self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share)
+        self.claim(
+            rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share
+        )
         self.claim(rf"(?:since|starting(?: at| from)?) (?:at )?({ISO}|{CLOCK})", self._since)
         self.claim(rf"(?:after ({TIME})|past ({ISO}|{CLOCK}))(?![\w:])", self._since)
         self.claim(rf"from ({TIME})(?: onwards?| on\b)?(?![\w:])", self._since)
         self.claim(rf"(?:(?:before|until|till) ({TIME})|(?:up to|by) ({ISO}|{CLOCK}))(?![\w:])", self._until)
-        self.claim(rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S))
+        self.claim(
+            rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S)
+        )
         self.claim(rf"(?:at |@ ?)({TIME})(?![\w:])", self._at)
+        self.claim(
+            rf"between [^\0?]{{0,30}}({CLOCK})", partial(self._refuse, why="say both its ends as clock times")
+        )
         self.claim(rf"({ISO}|{CLOCK})", self._at)
         self.claim(
             rf"(?:at|in|near|towards) the (?:start|beginning)(?: of the {_WHOLE})?\b(?! of)",
             lambda m: self._part(0.0, min(NOW_S, end_s), m),
         )
         self.claim(
-            r"(?:right now|just now|at the moment|at present|currently|(?<!^ )now|now(?=[ ?.!]*$))\b"
+            r"(?:right now|just now|at the moment|at present|currently|(?<!^ )now(?! (?:and|that|on)\b)|now(?=[ ?.!]*$))\b"
             rf"|\b(?:at|near|towards) the end(?: of the {_WHOLE})?\b(?! of)",
             lambda m: self._part(max(0.0, end_s - NOW_S), end_s, m),
         )
@@ -176,16 +188,19 @@ class _Reader:
     def claim(self, pattern: str, place: Callable[[re.Match[str]], Stretch]) -> None:
         """Take every match out of the text and place it."""
         for match in list(re.finditer(rf"(?<![\w.]){pattern}", self.text)):
-            words = match.group().replace(" oclock", "").replace("\0", "").strip()
-            try:
-                start_s, end_s = place(match)
-                span = AskedSpan(checked(start_s), checked(end_s), words)
-            except NotPlacedError as error:
-                span = AskedSpan(0.0, 0.0, words, "unplaced", str(error))
-            except (ValueError, OverflowError):  # the 31st of February, the year 0
-                span = AskedSpan(0.0, 0.0, words, "unplaced", "there is no such time")
-            self.found.append((match.start(), span))
+            self.found.append((match.start(), self._asked(match, place)))
             self._blank(match)
+
+    @staticmethod
+    def _asked(match: re.Match[str], place: Callable[[re.Match[str]], Stretch]) -> AskedSpan:
+        words = match.group().replace(" oclock", "").replace("\0", "").strip()
+        try:
+            start_s, end_s = place(match)
+            return AskedSpan(checked(start_s), checked(end_s), words)
+        except NotPlacedError as error:
+            return AskedSpan(0.0, 0.0, words, "unplaced", str(error))
+        except (ValueError, OverflowError):  # the 31st of February, the year 0
+            return AskedSpan(0.0, 0.0, words, "unplaced", "there is no such time")
 
     def _blank(self, match: re.Match[str]) -> None:
         self.text = self.text[: match.start()] + "\0" * len(match.group()) + self.text[match.end() :]
@@ -197,13 +212,20 @@ class _Reader:
     def _days(self) -> None:
         """Days and parts of days; a single one beside clock times says which day these belong to."""
         named = list(re.finditer(rf"\b{_DAY}", self.text))
-        if len(named) == 1 and re.search(CLOCK, self.text.replace(named[0].group(), " ")):
-            try:
-                self.day = self._day(named[0].group())
-            except NotPlacedError as error:
-                self.found.append((0, AskedSpan(0.0, 0.0, named[0].group(), "unplaced", str(error))))
-            self.text = " ".join((self.text[: named[0].start()] + self.text[named[0].end() :]).split())
-            self.text = f" {self.text} "
+        clocked = re.search(CLOCK, re.sub(rf"\b{_DAY}", " ", self.text)) is not None
+        if len(named) > 1 and clocked:
+            self.claim(
+                rf"(?P<day>{_DAY})",
+                partial(self._refuse, why="write each time with its date: 2026-01-31T22:15"),
+            )
+            return
+        if named and clocked:
+            day = self._asked(named[0], lambda m: self._day(m.group()))
+            self.day = (day.start_s, day.end_s)
+            if day.problem:
+                self.found.append((0, day))
+            rest = self.text[: named[0].start()] + self.text[named[0].end() :]
+            self.text = f" {' '.join(rest.split())} "
             return
         self.claim(rf"(?:{_SIDE})?(?P<day>{_DAY})", self._named_day)
 
@@ -253,7 +275,12 @@ class _Reader:
         return seconds_of(day + timedelta(hours=first), self.info), seconds_of(stop, self.info)
 
     def _between(self, match: re.Match[str]) -> Stretch:
-        starts, ends = moments(match[1], self.info), moments(match[2], self.info)
+        second = (
+            match[2]
+            if not match[2].isdigit()
+            else f"{match[2]}:00{' oclock' if 1 <= int(match[2]) <= 12 else ''}"
+        )
+        starts, ends = moments(match[1], self.info), moments(second, self.info)
         clocked = len(ends) > 1
         pairs = [(a, min((b for b in ends if b > a), default=ends[-1])) for a in starts]
         pairs = [(a, b) for a, b in pairs if b > a and (b - a <= DAY_S or not clocked)]
@@ -265,7 +292,8 @@ class _Reader:
         """The ten minutes after 2:00."""
         long_s = length(match[1])
         sides = [
-            (at - long_s, at) if match[2] == "before" else (at, at + long_s) for at in moments(match[3], self.info)
+            (at - long_s, at) if match[2] == "before" else (at, at + long_s)
+            for at in moments(match[3], self.info)
         ]
         return choose(sides, self.info, self.day)
 
@@ -333,6 +361,7 @@ def when_text(offset_s: float, info: RecordingInfo) -> str:
     local = local_time(offset_s, info)
     if local is None:
         return offset_text(offset_s)
+    local += timedelta(milliseconds=500)  # strftime cuts; offsets are rounded
     return f"{local:%H:%M:%S}" if info.duration_s < 86400 else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
@@ -342,5 +371,7 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 and seconds != round(seconds) else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if seconds < 3600:
-        return f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
+        return (
+            f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
+        )
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

@@ -27,7 +27,9 @@ _SMALL = {
 }
 _TENS = {
     word: 10 * n
-    for n, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2)
+    for n, word in enumerate(
+        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2
+    )
 }
 _UNDER_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_SMALL)[1:10])}))?|{'|'.join(_SMALL)})"
 _NUMBER = re.compile(
@@ -36,7 +38,7 @@ _NUMBER = re.compile(
 )
 UNIT = r"(?:seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|hr|h|days?)"
 _HOUR = r"(?P<hour>\d{1,2})(?P<minute>:\d{2})?"
-_PART = r"(?: ?(?P<part>am|pm|in the (?:morning|afternoon|evening)|at night))"
+_PART = r"(?: ?(?P<part>am|pm|in the (?:morning|afternoon|evening|night)|at night))"
 _CLOCK_PAIR = re.compile(
     r"\b(?P<first>\d{1,2})(?P<first_minute>:\d{2})? ?(?P<joint>to|and|until|till|-) ?"
     r"(?P<second>\d{1,2})(?P<second_minute>:\d{2})? ?(?P<half>am|pm)\b"
@@ -80,7 +82,9 @@ def _halves(text: str) -> str:
 def _spoken_clocks(text: str) -> str:
     """Quarter past four, half past ten in the evening, 20 past 3, 3 o'clock, 3 30 pm, 3 in the morning."""
     for words, minute, shift in (("quarter past", 15, 0), ("half past", 30, 0), ("quarter to", 45, -1)):
-        text = re.sub(rf"\b(?:a )?{words} {_HOUR}{_PART}?\b", partial(_clock, minute=minute, shift=shift), text)
+        text = re.sub(
+            rf"\b(?:a )?{words} {_HOUR}{_PART}?\b", partial(_clock, minute=minute, shift=shift), text
+        )
     text = re.sub(
         rf"\b(?P<past>\d{{1,2}})(?: minutes?)? past {_HOUR}{_PART}?\b",
         lambda m: _clock(m, int(m["past"])),
@@ -101,7 +105,8 @@ def _clock(match: re.Match[str], minute: int | None, shift: int = 0) -> str:
         return match.group()
     if hour > 12 or hour == 0:
         return f"{(hour + shift) % 24}:{minute:02d}" if part == "" or match["minute"] else match.group()
-    half = {"": "oclock", "in the morning": "am", "at night": "pm" if 6 <= hour < 12 else "am"}.get(part, part)
+    night = "pm" if 6 <= hour < 12 else "am"
+    half = {"": "oclock", "in the morning": "am", "at night": night, "in the night": night}.get(part, part)
     half = "pm" if half.startswith("in the") else half
     if shift and hour == 12:
         half = {"am": "pm", "pm": "am"}.get(half, half)  # a quarter to noon is in the morning

@@ -44,8 +44,8 @@ _RHYTHMS: dict[str, str] = {
     "sinus rhythm": r"\b(?:sinus|nsr)\b",
     "AV block": r"\b(?:(?:av|a-v|heart|degree|sinus|sa|conduction)[ -]blocks?|wenckebach|mobitz)\b",
     "bundle branch block": r"\b(?:[lr]bbb|bundle[ -]branch)\b",
-    "paced rhythm": r"\b(?:paced (?:rhythm|beats?)|pacemaker|pacing)\b",
-    "an arrhythmia": r"\b(?:arr?h?ythmi\w*|dysrhythmi\w*)\b",
+    "paced rhythm": r"\b(?:paced (?:rhythm|beats?)|pacemaker)\b",
+    "an arrhythmia": r"\b(?<!sinus )(?:arr?h?ythmias?|dysrhythmias?)\b",
 }
 _BEAT_TYPES: dict[str, str] = {
     "ventricular ectopic beats": r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|bigemin\w*|trigemin\w*"
@@ -63,6 +63,18 @@ _WAVES: dict[str, str] = {
 }
 _NAMED: dict[str, str] = {**_RHYTHMS, **_BEAT_TYPES, **_WAVES, "the QRS width": r"\bqrs\b"}
 _MEASURED = frozenset(TARGETS) - {"recording", "rhythm", "intervals", "advice", "off_topic", "other_language"}
+# Names that leave nothing to measure. "Sinus" and "ventricular" also stand beside pauses, rates and counts.
+_UNMEASURED: tuple[tuple[str, Target], ...] = (
+    (
+        "|".join(
+            pattern for name, pattern in _RHYTHMS.items() if "sinus" not in name and "paced" not in name
+        ),
+        "rhythm",
+    ),
+    (r"\b(?:normal sinus|nsr|sinus rhythm|paced rhythm)\b", "rhythm"),
+    (r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|pacs?|apcs?|svebs?|sves|bigemin\w*|trigemin\w*)\b", "ectopy"),
+    ("|".join(_WAVES.values()), "intervals"),
+)
 _EMERGENCY = re.compile(
     r"\b(?:heart attack|cardiac arrest|(?:can'?t|can ?not|cannot|couldn'?t|not|hard to|struggling to|trouble|difficulty"
     r"|stopped|unable to) breath(?:e|ing)|short(?:ness)? of breath|breathless|gasping|chok(?:ing|ed)"
@@ -72,7 +84,7 @@ _EMERGENCY = re.compile(
     r"|ambulance|blue lips|overdos\w+|suicid\w*|call (?:911|112|999))\b"
 )
 _WANTS_ADVICE = re.compile(
-    r"\b(should|shall|ought|can i|may i|could i|safe|danger\w*|doctor|hospital|medic\w*|pills?|take|worr\w*|serious|why|cause\w*|treat\w*|die|risk)\b"
+    r"\b(should|shall|ought|can i|may i|could i|safe|danger\w*|doctor|hospital|medic\w*|pills?|take|worr\w*|serious|need|bad for|good for|come from|wrong|why|cause\w*|treat\w*|die|risk)\b"
 )
 _LEAD = re.compile(r"\blead\s+(avr|avl|avf|iii|ii|i|v[1-9]|mlii|mliii|ml1|v)\b")
 
@@ -93,7 +105,9 @@ _FORM_RULES: tuple[tuple[Form, str], ...] = (
 )
 
 
-def understand(question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None) -> Plan:
+def understand(
+    question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None
+) -> Plan:
     """The plan of a question about one recording. Never raises on any text."""
     classifier = classifier or shipped_classifier()
     target, confidence, form = classifier.classify(question)
@@ -115,7 +129,7 @@ def understand(question: str, info: RecordingInfo, settings: AskSettings, classi
         span=_plan_span(spans[0]) if spans else PlanSpan(0.0, info.duration_s),
         other_span=_plan_span(spans[1]) if len(spans) > 1 else None,
         threshold=limits[0] if limits else None,
-        sense=sense_of(text, target, limits),
+        sense="unclear" if named_things(question) else sense_of(text, target, limits),
         lead=lead.group(1) if lead else "",
         confidence=round(confidence, 3),
     )
@@ -183,15 +197,10 @@ def _quantity(text: str, target: Target, limits: list[Threshold], spans: list[As
 
 def _named_target(text: str, target: Target) -> Target:
     """A rhythm, beat type or wave that is named is asked for, whatever else the words resemble."""
-    instead: tuple[tuple[dict[str, str], Target], ...] = (
-        (_RHYTHMS, "rhythm"),
-        (_BEAT_TYPES, "ectopy"),
-        (_WAVES, "intervals"),
-    )
     if target in _MEASURED:
-        for names, named in instead:
-            if any(re.search(pattern, text) for pattern in names.values()):
-                return named
+        for pattern, instead in _UNMEASURED:
+            if re.search(pattern, text):
+                return instead
     return target
 
 

@@ -170,7 +170,7 @@ def _band_features(
         count, second, fourth = (np.convolve(row, around, mode="same") for row in sums)
     else:
         count, second, fourth = (np.full(n_seconds, row.sum()) for row in sums)
-    enough = (count > 2 * fs_hz) & (second > 0)
+    enough = (count > 2 * fs_hz) & (second**2 > 0)
     kurtosis[enough] = fourth[enough] * count[enough] / second[enough] ** 2
     return noise_mv, qrs_mv, kurtosis
 

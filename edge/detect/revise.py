@@ -1,4 +1,4 @@
-"""A second look at detected beats: wide ones that were passed over are added, waves taken for beats are removed.
+"""A second look at beats: those set on a P wave are moved, overlooked wide ones added, T waves dropped.
 
 The derivative detector follows slopes, so a ventricular beat with gentle ones can pass unseen and its absence would be
 read as a pause. Here every beat is compared by its size in a lower band (4-20 Hz) with the beats around it. On the 22
@@ -25,6 +25,7 @@ MAX_ADDED_PER_INTERVAL = 16  # bounds the work on any input
 
 def revise_beats(size_mv: FloatArray, fs_hz: float, beats: Samples, settings: BeatSettings) -> Samples:
     """The beats of one stretch, revised; `size_mv` is its `band_size`, positions are its indices."""
+    beats = _moved_to_qrs(size_mv, fs_hz, beats, settings)
     if len(beats) < MIN_BEATS:
         return beats
     kept = _without_small_neighbours(size_mv, fs_hz, beats, settings)
@@ -51,6 +52,20 @@ def sizes_at(size_mv: FloatArray, fs_hz: float, beats: Samples) -> FloatArray:
     around = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)[beats]
     largest: FloatArray = around.max(axis=1)
     return largest
+
+
+def _moved_to_qrs(size_mv: FloatArray, fs_hz: float, beats: Samples, s: BeatSettings) -> Samples:
+    """Move a beat to the much larger peak right after it, to which the detector was blind.
+
+    After a long interval its thresholds are low, a P wave passes them, and the QRS follows within its refractory time.
+    """
+    reach = round(s.blind_s * fs_hz)
+    after = np.lib.stride_tricks.sliding_window_view(np.pad(size_mv, (0, reach)), reach + 1)[beats]
+    to_largest = after.argmax(axis=1)
+    foot = sizes_at(size_mv, fs_hz, beats) < s.foot_share * after.max(axis=1)
+    alone = np.append(np.diff(beats), len(size_mv)) > reach
+    # At the rim the largest value is the slope of what lies beyond.
+    return np.where(foot & alone & (to_largest < reach), beats + to_largest, beats)
 
 
 def _without_small_neighbours(size_mv: FloatArray, fs_hz: float, beats: Samples, s: BeatSettings) -> Samples:

@@ -14,8 +14,9 @@ from bench.match import total
 from edge.clean.quality import State
 from edge.detect.beats import find_beats, join_beats, refractory_of
 from edge.formats.memory import ArrayRecording, demo_recording
+from edge.interpret.facts import context_of, measure
 from edge.pipeline import annotate
-from edge.settings import BeatSettings
+from edge.settings import BeatSettings, RhythmSettings
 
 FS_HZ = 250.0
 RECORDS = ("101", "106", "119", "203", "209", "230")
@@ -25,11 +26,13 @@ RECORDS = ("101", "106", "119", "203", "209", "230")
 def test_every_beat_of_an_even_rhythm_is_found_and_no_other(bpm: int) -> None:
     found = analysed(even_ecg(bpm, FS_HZ, 60), FS_HZ)
     counts = compared(times_of(bpm, 60), found)
-    assert (counts.missed, counts.extra) <= (1, 1)
+    assert max(counts.missed, counts.extra) <= 1
     assert (found.quality != State.UNUSABLE).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the detector is blind for 200 ms after a beat: every second one is taken")
+@pytest.mark.xfail(
+    strict=True, reason="the detector is blind for 200 ms after a beat: every second one is taken"
+)
 def test_every_beat_at_300_bpm_is_found() -> None:
     counts = compared(times_of(300, 60), analysed(even_ecg(300, FS_HZ, 60), FS_HZ))
     assert counts.missed <= 2
@@ -64,6 +67,12 @@ def test_an_inverted_signal_gives_about_the_same_beats() -> None:
     assert counts.positive_predictivity > 0.97
 
 
+def test_a_p_wave_after_a_long_interval_is_not_taken_for_the_beat() -> None:
+    times_s = 0.5 + np.cumsum([0.8] * 12 + [1.5, 1.0, 1.5] + [0.8] * 6)
+    found = analysed(ecg_at(times_s, FS_HZ, float(times_s[-1]) + 1.0), FS_HZ)
+    assert np.abs(found.beats - times_s * FS_HZ).max() < 0.04 * FS_HZ
+
+
 def test_an_offset_and_a_slow_wander_change_no_beat() -> None:
     signal_mv = even_ecg(72, FS_HZ, 40)
     wander_mv = 300.0 + 1.0 * np.sin(2 * np.pi * 0.15 * np.arange(len(signal_mv)) / FS_HZ)
@@ -75,9 +84,10 @@ def test_the_demo_ecg_yields_its_beats_and_no_pause() -> None:
     """Its 5 minutes are those of MIT-BIH record 208 from 19:34.5; people marked 509 beats in them."""
     found = annotate(demo_recording())
     assert 495 <= len(found.beats) <= 515
-    rr_s = np.diff(found.beats) / 360.0
-    around_pop = (found.beats[:-1] < 213 * 360) & (found.beats[1:] > 209 * 360)
-    assert rr_s[~around_pop].max() < 2.0
+    facts = measure(context_of(found, 0.0, 300.0, RhythmSettings()), "pauses")
+    longest_s = facts["longest_rr"].value
+    assert longest_s is not None
+    assert longest_s < 1.5
 
 
 @pytest.mark.parametrize("pause_s", [3.0, 4.0, 7.0, 12.0])
@@ -142,5 +152,5 @@ def test_detection_on_mit_bih_records_is_not_worse_than_it_was(data: Path) -> No
         warnings.simplefilter("ignore")  # wfdb 4.3 defines its tables in a way that pandas 3.1 deprecates
         counts = [score(data / "mitdb" / name)[0] for name in RECORDS]
     gross = total(counts)
-    assert gross.sensitivity >= 0.991
-    assert gross.positive_predictivity >= 0.988
+    assert gross.sensitivity >= 0.994
+    assert gross.positive_predictivity >= 0.996
