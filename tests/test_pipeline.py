@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from ecg_tools import FloatArray, analysed, even_ecg
+from ecg_tools import FloatArray, analysed, ecg_at, even_ecg, times_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,6 +168,29 @@ def test_a_gap_of_three_days_costs_little_memory_and_time() -> None:
     assert (found.quality[-29:] != State.UNUSABLE).all()
     alone = analysed(signal_mv[:, 0], fs_hz)
     np.testing.assert_array_equal(found.beats[-len(alone.beats) :] - 3900 - n_gap, alone.beats)
+
+
+@pytest.mark.parametrize(
+    "pause_s",
+    [
+        2.5,
+        4.0,
+        5.0,
+        pytest.param(
+            8.0,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="five seconds without a beat have the kurtosis of noise and count as unusable",
+            ),
+        ),
+    ],
+)
+def test_a_pause_is_counted_with_its_length(pause_s: float) -> None:
+    times_s = times_of(75, 60)
+    times_s = times_s[(times_s < 30) | (times_s > 30 + pause_s)]
+    facts = measure(context_of(analysed(ecg_at(times_s, 250.0, 60), 250.0), 0.0, 60.0, RhythmSettings()))
+    assert facts["longest_rr"].value == pytest.approx(float(np.diff(times_s).max()), abs=0.02)
+    assert facts["pauses_2.0s"].value == 1
 
 
 def test_a_second_lead_is_analysed_on_its_own() -> None:

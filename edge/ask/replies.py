@@ -27,7 +27,7 @@ def rate(asked: Asked, plan: Plan) -> Draft:
     main = facts[f"heart_rate_{wanted}"]
     if main.value is None:
         return missing(asked, main, "the heart rate")
-    phrases = [_rate_phrase(asked, main, wanted)]
+    phrases = [_rate_phrase(asked, main, wanted, over=f" {asked.over}")]
     if wanted == "mean" and plan.quantity != "mean" and facts["heart_rate_min"].value is not None:
         low, high = facts["heart_rate_min"], facts["heart_rate_max"]
         phrases += [_rate_phrase(asked, low, "min"), _rate_phrase(asked, high, "max")]
@@ -44,13 +44,14 @@ def rate(asked: Asked, plan: Plan) -> Draft:
     )
 
 
-def _rate_phrase(asked: Asked, fact: Fact, which: str) -> Phrase:
+def _rate_phrase(asked: Asked, fact: Fact, which: str, over: str = "") -> Phrase:
+    """A rate in words; `over` names the span in the sentence that answers, and is not repeated after it."""
     assert fact.value is not None
     if which == "mean":
         return Phrase(f"The mean heart rate was {fact.value:.0f} bpm {asked.over}.", CUES["mean"])
     word = {"min": "lowest", "max": "highest", "last": "last"}[which]
     at = when_text(fact.evidence[0].start_s, asked.info)
-    text = f"The {word} heart rate was {fact.value:.0f} bpm, over {fact.n} beats from {at}."
+    text = f"The {word} heart rate{over} was {fact.value:.0f} bpm, over {fact.n} beats from {at}."
     return Phrase(text, CUES[which])
 
 
@@ -84,7 +85,7 @@ def pauses(asked: Asked, plan: Plan) -> Draft:
         return missing(asked, longest, "pauses")
     n = int(count.value)
     if plan.quantity in {"shortest", "min"}:
-        phrases = [_rr_phrase(asked, shortest, "shortest")]
+        phrases = [_rr_phrase(asked, shortest, "shortest", over=f" {asked.over}")]
         verdict = _extreme_verdict(asked, limit, shortest.value, least=True) if limit else None
         return _located(plan, phrases, (shortest,), verdict, shortest)
     told = f"No pause of {limit_s:g} s or longer was found {asked.over}."
@@ -92,7 +93,7 @@ def pauses(asked: Asked, plan: Plan) -> Draft:
         told = f"{n} pause{_s(n)} of {limit_s:g} s or longer {'were' if n > 1 else 'was'} found {asked.over}."
     phrases = [Phrase(told), _rr_phrase(asked, longest, "longest")]
     if plan.quantity in {"longest", "max"}:
-        phrases.reverse()
+        phrases = [_rr_phrase(asked, longest, "longest", over=f" {asked.over}"), Phrase(told)]
     phrases += _not_seen(asked)
     verdict = judged(n > 0, sure=n > 0 or seen(asked))
     if plan.threshold and not limit:
@@ -103,10 +104,10 @@ def pauses(asked: Asked, plan: Plan) -> Draft:
     return _located(plan, phrases, (count, longest), verdict, count if n else longest)
 
 
-def _rr_phrase(asked: Asked, fact: Fact, word: str) -> Phrase:
+def _rr_phrase(asked: Asked, fact: Fact, word: str, over: str = "") -> Phrase:
     assert fact.value is not None
     at = when_text(fact.evidence[0].start_s, asked.info)
-    return Phrase(f"The {word} interval between two beats was {fact.value:.2f} s, at {at}.")
+    return Phrase(f"The {word} interval between two beats{over} was {fact.value:.2f} s, at {at}.")
 
 
 def _extreme_verdict(asked: Asked, limit: Threshold, value: float, *, least: bool = False) -> Verdict:

@@ -73,7 +73,7 @@ _UNPLACEABLE = (
     ),
     (
         r"(?:at|around|after|before|since|until|till|by) (?:[01]?\d|2[0-4])(?= ?(?:[?.!,;]|and\b|or\b|on\b|$))",
-        "say 3:00, 3 am or 3 pm",
+        'say "3:00", "3 am" or "3 pm"',
     ),
 )
 
@@ -141,7 +141,7 @@ class _Reader:
         self._drop(rf"(?:until|till|up to|by) now|so far|since the (?:start|beginning)(?: of the {_WHOLE})?")
         self.claim(
             rf"(?<![\d:])(?<!{DATE} )(?<!{DATE}t){ZONED}",
-            partial(self._refuse, why="name its date, too: 2026-01-31T22:15Z"),
+            partial(self._refuse, why='name its date, too: "2026-01-31T22:15Z"'),
         )
         self._days()
         self.claim(rf"(?:from|between) ({TIME}) (?:to|and|until|till|-) ({TIME})(?![\w:])", self._between)
@@ -216,7 +216,7 @@ class _Reader:
         if len(named) > 1 and clocked:
             self.claim(
                 rf"(?P<day>{_DAY})",
-                partial(self._refuse, why="write each time with its date: 2026-01-31T22:15"),
+                partial(self._refuse, why='write each time with its date: "2026-01-31T22:15"'),
             )
             return
         if named and clocked:

@@ -168,6 +168,8 @@ def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan], limi
             if form == "compare" and limits:
                 continue  # "more than 100 beats"
             return form
+    if guessed == "verify" and len(spans) > 1 and re.search(r"\bor\b", text):
+        return "choose"
     if guessed in {"choose", "compare"} and limits and not re.search(r"\bor\b", _without(text, limits)):
         guessed = "verify"  # "3 s or longer" is no choice
     return "verify" if guessed == "choose" and re.search(r"\bor (?:not|no)\b", text) else guessed

@@ -15,6 +15,8 @@ from edge.settings import AskSettings
 
 MAX_REWORDED = 5  # a draft with more phrases is a report: a list of figures gains nothing by rewording
 
+# Asked a yes-or-no question, a small model begins with a yes or no of its own; the verdict is for ordinary code.
+NEUTRAL = "What was measured?"
 # Decoded once and kept in the KV cache; the examples show that numbers are copied and nothing is added.
 PREFIX = """<|im_start|>system
 Reword the fact as the answer to the question, in one short sentence. Copy every number, unit and time exactly. Add nothing.<|im_end|>
@@ -29,10 +31,10 @@ Question: Did his heart stop?<|im_end|>
 <|im_start|>assistant
 His heart made no pause of 2 s or longer over the whole recording.<|im_end|>
 <|im_start|>user
-Fact: The highest heart rate was 118 bpm, over 8 beats from 14:02:11.
+Fact: The highest heart rate between 13:00:00 and 15:00:00 was 118 bpm, over 8 beats from 14:02:11.
 Question: what was her top pulse<|im_end|>
 <|im_start|>assistant
-Her highest heart rate was 118 bpm, over 8 beats from 14:02:11.<|im_end|>
+Her highest heart rate between 13:00:00 and 15:00:00 was 118 bpm, over 8 beats from 14:02:11.<|im_end|>
 <|im_start|>user
 Fact: 5230 beats were found between 1:00:00 and 2:00:00.
 Question: Number of beats in the second hour?<|im_end|>
@@ -71,7 +73,7 @@ def word(
         problem = "fixed wording"
     else:
         try:
-            reworded = _first_sentence(model, first.text, question, settings)
+            reworded = _first_sentence(model, first.text, NEUTRAL if draft.verdict else question, settings)
             problem = accept(reworded, first)
             reworded = reworded.rstrip(" .,;:") + "."
         except ModelError as error:

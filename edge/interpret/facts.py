@@ -198,12 +198,12 @@ def variability_facts(c: Context) -> list[Fact]:
     rr, s = c.intervals, c.settings
     n_valid, n_nn = int(rr.valid.sum()), int(rr.nn.sum())
     n_steps = int((rr.nn[:-1] & rr.nn[1:]).sum())
-    reason = ""
-    if n_nn < s.min_nn:
-        reason = c.obstacle or f"only {n_nn} normal-to-normal intervals, {s.min_nn} are needed"
+    needed, reason = max(2, s.min_nn), ""
+    if n_nn < needed:
+        reason = c.obstacle or f"only {n_nn} normal-to-normal intervals, {needed} are needed"
     elif n_nn / n_valid < s.min_nn_share:
         reason = f"only {100 * n_nn / n_valid:.0f} % of the intervals are normal-to-normal by their timing"
-    elif n_steps < s.min_nn // 2:
+    elif n_steps < needed // 2:
         reason = f"only {n_steps} pairs of adjacent normal-to-normal intervals"
     if reason:
         return [

@@ -18,8 +18,8 @@ class Intervals:
     """RR intervals whose two beats lie in the span, in order; all arrays have shape (n,).
 
     `valid`: no gap and no unusable second touches the interval. `early`: valid, and shorter than the local median
-    by so much that its second beat came early. `nn`: valid, and neither it nor a neighbour is out of step, so that
-    both ends are taken for normal beats by their timing.
+    by so much that its second beat came early. `nn`: valid, in step, and neither after an interval out of step
+    nor before an early one, so that both ends are taken for normal beats by their timing.
     """
 
     fs_hz: float

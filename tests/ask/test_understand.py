@@ -1,0 +1,248 @@
+"""Questions to plans: limits, senses, names of things that are not measured, emergencies."""
+
+import math
+import time
+
+import pytest
+from ask_tools import MORNING, recording_info
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.ask.limits import limits_in
+from edge.ask.plan import FORMS, TARGETS, Plan, Threshold
+from edge.ask.spoken import spelled_out
+from edge.ask.understand import is_emergency, named_things, understand
+from edge.settings import Settings
+
+INFO = recording_info(MORNING)
+MEASURED = set(TARGETS) - {"rhythm", "intervals", "advice", "off_topic", "other_language"}
+
+
+def plan_of(question: str) -> Plan:
+    return understand(question, INFO, Settings().ask)
+
+
+LIMITS = [
+    ("over 120", (True, 120, "")),
+    ("above one hundred and twenty bpm", (True, 120, "rate")),
+    ("exceeding 130 beats per minute", (True, 130, "rate")),
+    ("under 40?", (False, 40, "")),
+    ("fewer than 100 beats", (False, 100, "beats")),
+    ("longer than 2.5 s", (True, 2.5, "time")),
+    ("over 1500 ms", (True, 1.5, "time")),
+    ("for more than five minutes", (True, 300, "time")),
+    ("longer than an hour", (True, 3600, "time")),
+    ("for more than half a minute", (True, 30, "time")),
+    ("more than three pauses", (True, 3, "count")),
+    ("more than 10 early beats", (True, 10, "beats")),
+    ("more than 90 % usable", (True, 90, "share")),
+    ("over 120 in lead II", (True, 120, "")),
+]
+INCLUSIVE = [
+    ("at least 120", (True, 120, "")),
+    ("reach 129 bpm", (True, 129, "rate")),
+    ("at least reach 120", (True, 120, "")),
+    ("go up to 150", (True, 150, "")),
+    (">= 120", (True, 120, "")),
+    ("120 or more", (True, 120, "")),
+    ("pauses of 3 seconds or longer", (True, 3, "time")),
+    ("any three second pauses", (True, 3, "time")),
+    ("3-second pauses", (True, 3, "time")),
+    ("pauses of 3 s", (True, 3, "time")),
+    ("at most 60", (False, 60, "")),
+    ("down to 50", (False, 50, "")),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "inclusive"), [(*c, False) for c in LIMITS] + [(*c, True) for c in INCLUSIVE]
+)
+def test_a_limit_is_read_with_its_side_its_unit_and_whether_it_counts_itself(
+    text: str, limit: tuple[bool, float, str], inclusive: bool
+) -> None:
+    found = limits_in(spelled_out(text))
+    assert [(t.above, t.value, t.of) for t in found] == [limit]
+    assert found[0].inclusive == inclusive
+
+
+@pytest.mark.parametrize(
+    "text", ["over the whole recording", "over one twenty", "over 3:10", "more or less", "3 beats"]
+)
+def test_words_that_give_no_limit_are_not_made_into_one(text: str) -> None:
+    assert limits_in(spelled_out(text)) == []
+
+
+def test_two_limits_are_both_read() -> None:
+    found = limits_in("above 100 bpm for more than 1 minute")
+    assert [(t.value, t.of) for t in found] == [(100, "rate"), (60, "time")]
+
+
+@pytest.mark.parametrize(
+    ("limit", "passing", "failing"),
+    [
+        (Threshold(True, 120, ""), [121], [120, 119]),
+        (Threshold(True, 120, "", inclusive=True), [120, 121], [119]),
+        (Threshold(False, 50, ""), [49], [50, 51]),
+        (Threshold(False, 50, "", inclusive=True), [50, 49], [51]),
+    ],
+)
+def test_a_limit_is_passed_on_its_own_side_only(
+    limit: Threshold, passing: list[int], failing: list[int]
+) -> None:
+    assert all(limit.passed_by(value) for value in passing)
+    assert not any(limit.passed_by(value) for value in failing)
+
+
+@pytest.mark.parametrize(
+    "question", ["Did it stay below 100?", "Was it always above 60?", "Was it under 90 all the time?"]
+)
+def test_a_limit_for_the_whole_time_is_marked(question: str) -> None:
+    threshold = plan_of(question).threshold
+    assert threshold is not None
+    assert threshold.always
+
+
+SENSES = [
+    ("Is it regular?", "", "straight"),
+    ("Is it irregular?", "irregular", "straight"),
+    ("Is the beat uneven?", "irregular", "straight"),
+    ("Is the recording complete?", "continuous", "straight"),
+    ("Is data missing?", "", "straight"),
+    ("Were there gaps in the whole recording?", "", "straight"),
+    ("Is the recording free of gaps?", "", "turned"),
+    ("Is the recording without any interruptions?", "", "turned"),
+    ("Is it noisy?", "noisy", "straight"),
+    ("Is the signal good?", "", "straight"),
+    ("Is the signal free of noise?", "noisy", "turned"),
+    ("Were there no gaps in the recording?", "", "unclear"),
+    ("Was the heart rate never over 120?", "", "unclear"),
+    ("Is the beat not irregular?", "irregular", "unclear"),
+    ("Was the heart rate above 60 and below 100?", "", "unclear"),
+    ("Was the heart rate higher than usual?", "", "unclear"),
+    ("Were there any gaps, or is the recording complete?", "continuous", "unclear"),
+]
+
+
+@pytest.mark.parametrize(("question", "quantity", "sense"), SENSES)
+def test_the_sense_of_a_yes_or_no_question_is_read(question: str, quantity: str, sense: str) -> None:
+    plan = plan_of(question)
+    assert (plan.quantity, plan.sense) == (quantity, sense)
+
+
+NOT_MEASURED = [
+    ("Do I have AFib?", "atrial fibrillation"),
+    ("Any a-fib in the last minute?", "atrial fibrillation"),
+    ("Was there ventricular tachycardia?", "ventricular tachycardia"),
+    ("Was there any SVT above 150?", "supraventricular tachycardia"),
+    ("Is there ventricular fibrillation?", "ventricular fibrillation"),
+    ("Is it normal sinus rhythm?", "sinus rhythm"),
+    ("Is there a heart block?", "AV block"),
+    ("Is there an arrhythmia?", "an arrhythmia"),
+    ("Any PACs in the first minute?", "supraventricular ectopic beats"),
+    ("How many PVCs were there?", "ventricular ectopic beats"),
+    ("Is the QT interval long?", "the QT interval"),
+    ("What is the QTc?", "the QT interval"),
+    ("Is there ST elevation?", "the ST segment"),
+    ("Are there P waves?", "P waves"),
+    ("Is the QRS wide?", "the QRS width"),
+]
+
+
+@pytest.mark.parametrize(("question", "name"), NOT_MEASURED)
+def test_what_is_named_and_not_measured_never_becomes_a_question_about_a_figure(
+    question: str, name: str
+) -> None:
+    assert named_things(question) == [name]
+    plan = plan_of(question)
+    assert plan.target in {"rhythm", "intervals", "ectopy"}
+    assert plan.sense == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("question", "target"),
+    [
+        ("What is the ventricular rate?", "rate"),
+        ("How many QRS complexes are there?", "beats"),
+        ("What was the heart rate in the last five-minute block?", "rate"),
+        ("How fast is my heart beating?", "rate"),
+    ],
+)
+def test_a_name_inside_a_measurable_question_does_not_take_it_away(question: str, target: str) -> None:
+    assert plan_of(question).target == target
+
+
+@pytest.mark.parametrize(
+    ("question", "quantity"),
+    [
+        ("What was the lowest heart rate?", "min"),
+        ("How high did the pulse go?", "max"),
+        ("How fast is the heart beating now?", "last"),
+        ("What was the average heart rate in the first 6 min?", "mean"),
+        ("Was the lowest heart rate over 60?", "min"),
+        ("Did the heart rate drop below 50?", ""),
+        ("Did the heart rate at least reach 120?", ""),
+    ],
+)
+def test_the_figure_asked_for_is_read(question: str, quantity: str) -> None:
+    assert plan_of(question).quantity == quantity
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "My chest hurts",
+        "I can’t breathe, what is my heart rate?",  # the apostrophe of phones
+        "I can't breathe",
+        "She passed out, did her heart stop?",
+        "He is unconscious",
+        "I have chest pain and my arm is numb. Is the rate over 120?",
+        "Is this a HEART ATTACK?",
+        "He won't wake up",
+        "shortness of breath since noon",
+    ],
+)
+def test_an_emergency_is_heard(question: str) -> None:
+    assert is_emergency(question)
+
+
+@pytest.mark.parametrize(
+    "question", ["What was the heart rate?", "Did the heart stop for more than 2 s?", "Any pauses?"]
+)
+def test_an_ordinary_question_is_no_emergency(question: str) -> None:
+    assert not is_emergency(question)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300))
+def test_no_text_is_an_error(text: str) -> None:
+    plan = plan_of(text)
+    assert plan.target in TARGETS
+    assert plan.form in FORMS
+    assert 0 <= plan.confidence <= 1
+    assert math.isfinite(plan.span.start_s)
+    assert math.isfinite(plan.span.end_s)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Wie hoch war mein Puls letzte Nacht?",
+        "Quelle était ma fréquence cardiaque ?",
+        "¿Hubo pausas?",
+        "心拍数はいくつですか？",
+        "Какой был пульс?",
+        "What is the capital of France?",
+        "What is my blood pressure?",
+    ],
+)
+def test_other_languages_and_other_topics_are_not_taken_for_a_measurable_question(question: str) -> None:
+    assert plan_of(question).target not in MEASURED
+
+
+@pytest.mark.parametrize(
+    "filler", ["a", "1 ", "over 3 ", "(((", "at 3:1", "half past ", "\u0301", "lead v1 ", ">= ", "- "]
+)
+def test_a_long_text_is_understood_quickly(filler: str) -> None:
+    began = time.perf_counter()
+    plan_of((filler * 1000)[:1000])
+    assert time.perf_counter() - began < 1.0
