@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sleepecg import detect_heartbeats
 
 from bench.match import BEAT_SYMBOLS, Counts, compare, total
 from bench.measure import machine
@@ -26,10 +27,11 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:
     names = records or tuple(p.stem for p in sorted(data.glob("*.atr")) if p.stem not in PACED)
     if not names:
         raise UsageError(f"{data} holds no .atr files", "Give a folder of WFDB records as --data")
-    rows, counts = [], []
+    rows, counts, bare = [], [], []
     for name in names:
-        scored, row = score(data / name)
+        scored, bare_detector, row = score(data / name)
         counts.append(scored)
+        bare.append(bare_detector)
         rows.append({"record": name, **row})
     gross = total(counts)
     return {
@@ -37,6 +39,7 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:
         "rules": "150 ms, first 5 min and ventricular flutter left out, first lead",
         "machine": machine(),
         "gross": figures(gross),
+        "gross_of_bare_sleepecg": figures(total(bare)),
         "average": {
             "se_percent": round(100 * float(np.mean([c.sensitivity for c in counts])), 2),
             "pp_percent": round(100 * float(np.mean([c.positive_predictivity for c in counts])), 2),
@@ -45,8 +48,8 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def score(path: Path) -> tuple[Counts, dict[str, Any]]:
-    """Counts and the row of one record."""
+def score(path: Path) -> tuple[Counts, Counts, dict[str, Any]]:
+    """Counts, those of sleepecg on the whole record beside them, and the row of one record."""
     import wfdb
 
     recording = open_file(path)
@@ -59,9 +62,11 @@ def score(path: Path) -> tuple[Counts, dict[str, Any]]:
     edges = [int(s) for s, symbol in zip(reference.sample, reference.symbol, strict=True) if symbol in "[]"]
     skipped = list(zip(edges[::2], edges[1::2], strict=False))
     counts = compare(beats, annotations.beats, annotations.fs_hz, skipped)
+    whole_mv = recording.read_mv(0, recording.info.n_samples)[:, 0].astype(np.float64)
+    bare = compare(beats, np.asarray(detect_heartbeats(whole_mv, annotations.fs_hz)), annotations.fs_hz, skipped)
     unusable_s = int((annotations.quality == State.UNUSABLE).sum())
     recording.close()
-    return counts, {**figures(counts), "unusable_s": unusable_s}
+    return counts, bare, {**figures(counts), "unusable_s": unusable_s}
 
 
 def figures(counts: Counts) -> dict[str, Any]:

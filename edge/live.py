@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from edge.acquire.assemble import AssemblyState, assemble, flush
+from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
 from edge.pipeline import AnalysisState, advance, finish
 from edge.recording.store import RecordingWriter, StoredRecording
@@ -19,6 +20,9 @@ class LiveRecording:
     writer: RecordingWriter
     analysis: AnalysisState
     assembly: AssemblyState = field(default_factory=AssemblyState)
+    waiting_decided: list[Decided] = field(default_factory=list)
+    """Decisions that a full disk refused; stored with the next ones."""
+    waiting_events: list[LinkEvent] = field(default_factory=list)
     next_anchor_s: float = 0.0
     last_frame_s: float = 0.0
     """Host clock of the last frame, Unix seconds."""
@@ -40,6 +44,7 @@ class LiveRecording:
         events.append(LinkEvent(self.assembly.next_sample, "ended", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())))
         decided = self._keep(pieces, events)
         last = finish(self.analysis)
+        self.writer.commit()
         self.writer.add_decided(last)
         self.writer.add_facts(self._facts())
         self.writer.close()
@@ -57,13 +62,24 @@ class LiveRecording:
         return list(measure(context).values())
 
     def _keep(self, pieces: list[Piece], events: list[LinkEvent]) -> list[Decided]:
+        """Store and analyse pieces; StorageError when the disk refuses them, after the writer has taken all of them."""
         decided: list[Decided] = []
+        problem: StorageError | None = None
         for piece in pieces:
-            self.writer.write(piece)
+            try:
+                self.writer.write(piece)
+            except StorageError as error:
+                problem = error  # the writer holds the piece; the following ones must not leave a hole behind it
             decided += advance(piece, self.analysis)[0]
-        if decided:
+        self.waiting_decided += decided
+        self.waiting_events += events
+        if problem is not None:
+            raise problem
+        if self.waiting_decided:
             self.writer.commit()  # what was decided on is on disk before the decision
-            self.writer.add_decided(decided)
-        if events:
-            self.writer.add_events(events)
+            self.writer.add_decided(self.waiting_decided)
+            self.waiting_decided = []
+        if self.waiting_events:
+            self.writer.add_events(self.waiting_events)
+            self.waiting_events = []
         return decided

@@ -21,6 +21,7 @@ class QualitySettings:
     artefact_mv: float = 8.0  # peak-to-peak after 0.5 Hz high-pass in 1 s; the largest QRS are about 5 mV
     drift_mv: float = 0.30  # one-way change in 1 s with nothing in the QRS band: electrode pop or amplifier recovery
     drift_quiet_mv: float = 0.030  # RMS of 5-30 Hz that counts as nothing; a second with a QRS has 0.1 and more
+    beating_mv: float = 0.090  # RMS of 5-30 Hz of a second with beats; quiet seconds near such are a pause, not noise
     noise_usable_mv: float = 0.050  # RMS above 40 Hz where P and T limits are lost (P waves are about 0.1 mV)
     noise_unusable_mv: float = 0.250  # RMS above 40 Hz where small QRS are lost
     noise_qrs_ratio: float = 0.60  # RMS above 40 Hz over RMS of 5-30 Hz: white noise gives 1.3 to 2 at 250-360 Hz

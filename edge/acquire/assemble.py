@@ -21,6 +21,8 @@ class AssemblyState:
     """So many frames are held back to put a late one in its place."""
     origin: int | None = None
     """The wearable's counter at sample 0 of the recording."""
+    n_leads: int | None = None
+    """Leads of the first frame; frames with another number are damaged."""
     next_sample: int = 0
     """Index after the last sample handed on."""
     held: list[Frame] = field(default_factory=list)
@@ -36,11 +38,11 @@ class AssemblyState:
 def assemble(frame: Frame, state: AssemblyState) -> tuple[list[Piece], list[LinkEvent], AssemblyState]:
     """Put one frame in its place; return the pieces and events that are now certain."""
     state.received += 1
-    if frame.signal_mv.ndim != 2 or len(frame.signal_mv) == 0:
+    if frame.signal_mv.ndim != 2 or 0 in frame.signal_mv.shape or state.n_leads not in {None, frame.signal_mv.shape[1]}:
         state.malformed += 1
         return [], [], state
     if state.origin is None:
-        state.origin = frame.first_sample
+        state.origin, state.n_leads = frame.first_sample, frame.signal_mv.shape[1]
     start = frame.first_sample - state.origin
     stop = start + len(frame.signal_mv)
     if abs(start - state.next_sample) > MAX_GAP_SAMPLES:

@@ -24,9 +24,7 @@ SCHEMA = "anyecg.answer/1"
 NOTICE = "Not a medical device and not for emergencies; measured by software, reviewed by nobody."
 EMERGENCY = "If this may be an emergency, call your local emergency number now; do not wait for this device."
 VERDICT_WORDS: dict[Verdict, str] = {"yes": "Yes.", "no": "No.", "not sure": "That is not certain."}
-EXAMPLES = (
-    'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
-)
+EXAMPLES = 'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
 COMPARABLE = {
     "rate": ("rate", "heart_rate_mean", "mean heart rate"),
     "beats": ("beats", "beat_count", "number of beats"),
@@ -124,9 +122,7 @@ class Answerer:
             "evidence": [span_document(s) for s in _evidence(draft)],
             "analysable_fraction": round(fraction, 4),
             "source": "measured",
-            "model": {"name": self.model.name, "sha256": self.model.sha256}
-            if self.model and worded.by_model
-            else None,
+            "model": {"name": self.model.name, "sha256": self.model.sha256} if self.model and worded.by_model else None,
             "timing_ms": {
                 "plan": _ms(planned - began),
                 "facts": _ms(measured - planned),
@@ -266,7 +262,7 @@ def _out_of_scope(plan: Plan) -> Draft:
 
 
 def _names_origin(question: str) -> bool:
-    return any("ectopic" in name for name in named_things(question))
+    return any("beats" in name for name in named_things(question))
 
 
 def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
@@ -293,9 +289,7 @@ def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
     phrases = [Phrase(f"{what[0].upper()}{what[1:]}: not measurable, because {reason}.")]
     facts = [fact]
     if plan.target in {"rhythm", "ectopy"}:
-        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](
-            asked, replace(plan, form="query")
-        )
+        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](asked, replace(plan, form="query"))
         if near.status == "answered":
             phrases += [Phrase("What was measured:"), near.phrases[0]]
             facts += near.facts

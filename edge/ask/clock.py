@@ -19,9 +19,7 @@ CLOCK = (
 )
 OFFSET = rf"(?:(?<![\d:.]){NUM} ?{UNIT}\b(?: (?:and )?{NUM} ?{UNIT}\b)*)"
 DATE = r"(?:\d{4}-\d{2}-\d{2})"
-ISO = (
-    rf"(?:{DATE}(?:t|,? (?:at )?)\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:z|[+-]\d{{2}}:?\d{{2}})?(?![\d:]))"
-)
+ISO = rf"(?:{DATE}(?:t|,? (?:at )?)\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:z|[+-]\d{{2}}:?\d{{2}})?(?![\d:]))"
 TIME = rf"(?:{ISO}|{CLOCK}|{OFFSET})"
 DAY_S = 86400.0
 MAX_S = 100 * 366 * DAY_S  # farther from any recording there is nothing to ask for
@@ -62,12 +60,7 @@ def moments(text: str, info: RecordingInfo) -> list[float]:
             raise NotPlacedError("the recording does not say when it was made")
         return [offset_s]
     on_clock = _on_clock(text, info)
-    if (
-        offset_s is not None
-        and text.count(":") == 2
-        and not _inside(on_clock, info)
-        and _inside([offset_s], info)
-    ):
+    if offset_s is not None and text.count(":") == 2 and not _inside(on_clock, info) and _inside([offset_s], info):
         return [offset_s]  # 00:01:30, in a recording that was not running at half past midnight
     return on_clock
 
@@ -78,11 +71,7 @@ def as_offset(text: str) -> float | None:
     if parts is None:
         return None
     first, second, third = parts.groups()
-    return (
-        int(first) * 60.0 + int(second)
-        if third is None
-        else int(first) * 3600.0 + int(second) * 60 + float(third)
-    )
+    return int(first) * 60.0 + int(second) if third is None else int(first) * 3600.0 + int(second) * 60 + float(third)
 
 
 def is_ambiguous(text: str, info: RecordingInfo) -> bool:

@@ -13,15 +13,13 @@ import threading
 from typing import Any
 
 CONTEXT_TOKENS = 2048
-THREADS = min(4, os.cpu_count() or 1)  # a small model gains nothing beyond
+THREADS = max(1, min(4, (os.cpu_count() or 2) - 1))  # one core stays free for the recording; ggml spins on a shared one
 
 
 def main() -> None:
     """Serve until standard input ends."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # whatever llama.cpp prints must not mix with the protocol
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever llama.cpp prints must not mix with the protocol
 
     def send(message: dict[str, Any]) -> None:
         out.write(json.dumps(message, ensure_ascii=False) + "\n")
@@ -30,7 +28,9 @@ def main() -> None:
     try:
         import llama_cpp
 
-        model = llama_cpp.Llama(sys.argv[1], n_ctx=CONTEXT_TOKENS, n_threads=THREADS, verbose=False)
+        model = llama_cpp.Llama(
+            sys.argv[1], n_ctx=CONTEXT_TOKENS, n_threads=THREADS, n_threads_batch=THREADS, verbose=False
+        )
         prefix = model.tokenize(json.loads(sys.stdin.readline())["prefix"].encode(), special=True)
         model.eval(prefix)
         gpu = "GPU offload" if llama_cpp.llama_supports_gpu_offload() else "CPU only"
@@ -46,9 +46,7 @@ def main() -> None:
     given_up: set[int] = set()
     threading.Thread(target=_listen, args=(requests, given_up), name="requests", daemon=True).start()
     while (request := requests.get()) is not None:
-        tokens = prefix + model.tokenize(
-            request["prompt"].encode(errors="replace"), add_bos=False, special=True
-        )
+        tokens = prefix + model.tokenize(request["prompt"].encode(errors="replace"), add_bos=False, special=True)
         pending = b""
         if len(tokens) + request["max_tokens"] < CONTEXT_TOKENS:
             for count, token in enumerate(model.generate(tokens, temp=0.0)):

@@ -39,9 +39,7 @@ def rate(asked: Asked, plan: Plan) -> Draft:
         verdict = judged(yes, sure=settled or seen(asked))
     places = main.evidence if wanted != "mean" else None
     used = (main, *(f for f in facts.values() if f is not main and f.value is not None))
-    return Draft(
-        "answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None
-    )
+    return Draft("answered", tuple(phrases), used, verdict, locations=places if plan.form == "locate" else None)
 
 
 def _rate_phrase(asked: Asked, fact: Fact, which: str, over: str = "") -> Phrase:
@@ -121,9 +119,7 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
 
     def reply(asked: Asked, plan: Plan) -> Draft:
         if plan.quantity == "last" or (
-            plan.form in {"query", "locate"}
-            and plan.quantity == ("max" if fast else "min")
-            and not plan.threshold
+            plan.form in {"query", "locate"} and plan.quantity == ("max" if fast else "min") and not plan.threshold
         ):
             return rate(asked, plan)  # "how low did it drop?" asks for the value
         asked_bpm = _limit_of(plan, "rate", "beats")
@@ -161,19 +157,13 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
                     f"from {when_text(longest.start_s, asked.info)} ({longest.label})."
                 ),
             ]
-        passed = n > 0 or (
-            brief is not None and asked_bpm is not None
-        )  # a named limit is passed by any beats
+        passed = n > 0 or (brief is not None and asked_bpm is not None)  # a named limit is passed by any beats
         verdict: Verdict | None = judged(passed, sure=passed or seen(asked))
         if plan.threshold and not asked_bpm:
             lasting = plan.threshold.of == "time"
-            verdict = (
-                _lasting_verdict(asked, plan, count, total) if lasting else _count_verdict(asked, plan, n)
-            )
+            verdict = _lasting_verdict(asked, plan, count, total) if lasting else _count_verdict(asked, plan, n)
         used = (count, total, limit, *([brief] if brief else []))
-        return _located(
-            plan, [*phrases, *_not_seen(asked)], used, verdict, count if n or not brief else brief
-        )
+        return _located(plan, [*phrases, *_not_seen(asked)], used, verdict, count if n or not brief else brief)
 
     reply.__doc__ = f"Episodes of {word} rate."
     return reply
@@ -298,9 +288,7 @@ def _limit_of(plan: Plan, *kinds: str) -> Threshold | None:
     return limit if limit and limit.of in {"", *kinds} else None
 
 
-def _located(
-    plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact
-) -> Draft:
+def _located(plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact) -> Draft:
     """An answer with its verdict for yes-or-no questions, and its places for where-questions."""
     return Draft(
         "answered",

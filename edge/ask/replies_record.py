@@ -59,9 +59,7 @@ def coverage(asked: Asked, plan: Plan) -> Draft:
         phrases.append(Phrase(told))
         verdict = "not sure"
     elif plan.form == "verify" and plan.threshold:
-        verdict = _against(
-            plan.threshold, n, facts["longest_gap" if plan.quantity == "longest" else "gap_total"]
-        )
+        verdict = _against(plan.threshold, n, facts["longest_gap" if plan.quantity == "longest" else "gap_total"])
     elif plan.form == "verify":
         verdict = _yes((n > 0) != (plan.quantity == "continuous"))
     where = gaps.evidence if plan.form == "locate" else None
@@ -88,9 +86,7 @@ def recording(asked: Asked, plan: Plan) -> Draft:
             unknown = fact("start", None, "", reason)
             return Draft("not_measurable", (Phrase(text),), (unknown, duration), verdict="not sure")
         told = "started" if plan.quantity == "start" else "ended"
-        return Draft(
-            "answered", (Phrase(f"The recording {told} at {moment:%Y-%m-%d %H:%M:%S}."),), (duration,)
-        )
+        return Draft("answered", (Phrase(f"The recording {told} at {moment:%Y-%m-%d %H:%M:%S}."),), (duration,))
     if plan.quantity == "rate":
         rate = fact("sampling_rate", info.fs_hz, "Hz")
         return Draft("answered", (Phrase(f"It was recorded at {fs_text}."),), (rate,))

@@ -60,6 +60,14 @@ _DAY = (
     rf"|in (?:my|her|his|their) sleep|(?:on )?{DATE}(?![t\d-]|,? (?:at )?{ZONED})"
     rf"|(?:on )?(?:the )?\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|(?:on )?{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b)"
 )
+_HOUR = r"(?:[01]?\d|2[0-4])(?:\.[0-5]\d)?"
+_NOT_AN_HOUR = (
+    r"(?! ?(?:%|bpm|hz|(?:\w+ )?(?:beats?|times|points?|places?|spots?)\b|per\b|or\b|mv\b|different))(?![\w:%-])"
+)
+_THIS = (
+    rf"(?:(?:the|this|my|her|his|its|that|whole|entire) )*(?:{_WHOLE}|test|holter|monitoring|time|period|stretch)s?\b"
+)
+# What a question may name, and a recording does not know. Nothing else may stand for it.
 _UNPLACEABLE = (
     (
         r"(?:last|this|past|next) (?:week|month|year)\b|\b\d+ (?:weeks?|months?|years?) ago",
@@ -67,15 +75,11 @@ _UNPLACEABLE = (
     ),
     (r"tomorrow|the night before last", "name the date"),
     (r"on the \d{1,2}(?:st|nd|rd|th)", "name the month, too"),
-    (
-        r"(?<!per )(?:minute|hour)s? \d+(?! ?(?:to|-))(?![\w.:])",
-        'say "between 4:00 and 5:00" or "the fifth minute"',
-    ),
-    (
-        r"(?:at|around|after|before|since|until|till|by) (?:[01]?\d|2[0-4])(?= ?(?:[?.!,;]|and\b|or\b|on\b|$))",
-        'say "3:00", "3 am" or "3 pm"',
-    ),
+    (r"(?<!per )(?:minute|hour)s? \d+(?! ?(?:to|-))(?![\w.:])", 'say "between 4:00 and 5:00" or "the fifth minute"'),
+    (rf"(?:at|since|until|till|by) {_HOUR}{_NOT_AN_HOUR}", 'say "3:00", "3 am" or "3 pm"'),
+    (rf"(?:around|after|before) {_HOUR}(?= ?(?:[?.!,;]|and\b|or\b|on\b|$))", 'say "3:00", "3 am" or "3 pm"'),
 )
+_OCCASION = rf"(?:during|(?<!a )(?<!worth )while|whilst) (?!{_THIS})[^?.,;!\0]{{2,60}}"
 
 SpanKind = Literal["all", "span", "unplaced"]
 
@@ -106,9 +110,7 @@ def read_spans(question: str, info: RecordingInfo) -> tuple[list[AskedSpan], str
     """The spans of a question, and its other words in lower case with numbers as digits."""
     reader = _Reader(f" {' '.join(spelled_out(question).split())} ", info)
     reader.read()
-    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace(
-        "\0", " "
-    )
+    return [span for _, span in sorted(reader.found, key=lambda item: item[0])], reader.text.replace("\0", " ")
 
 
 def parse_time(text: str, info: RecordingInfo) -> float:
@@ -146,9 +148,7 @@ class _Reader:
         self._days()
         self.claim(rf"(?:from|between) ({TIME}) (?:to|and|until|till|-) ({TIME})(?![\w:])", self._between)
         self.claim(rf"({TIME}) ?(?:-|to|until|till) ?({TIME})(?![\w:])", self._between)
-        self.claim(
-            rf"(?:from|between) ({CLOCK}) (?:to|and|until|till) (\d{{1,2}})(?! ?[\w:%])", self._between
-        )
+        self.claim(rf"(?:from|between) ({CLOCK}) (?:to|and|until|till) (\d{{1,2}})(?! ?[\w:%])", self._between)
         self.claim(rf"({OFFSET}) (before|after) ({TIME})", self._beside)
         self.claim(rf"({OFFSET}) (?:into(?: the {_WHOLE})?|after the (?:start|beginning))", self._at)
         self.claim(rf"({OFFSET}) ago", lambda m: self._around(end_s - length(m[1]), AT_HALF_WIDTH_S))
@@ -158,20 +158,14 @@ class _Reader:
             lambda m: self._part(end_s - length(m[1]), end_s, m),
         )
         self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (minute|hour)\b", self._nth)
-        self.claim(
-            rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share
-        )
+        self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share)
         self.claim(rf"(?:since|starting(?: at| from)?) (?:at )?({ISO}|{CLOCK})", self._since)
         self.claim(rf"(?:after ({TIME})|past ({ISO}|{CLOCK}))(?![\w:])", self._since)
         self.claim(rf"from ({TIME})(?: onwards?| on\b)?(?![\w:])", self._since)
         self.claim(rf"(?:(?:before|until|till) ({TIME})|(?:up to|by) ({ISO}|{CLOCK}))(?![\w:])", self._until)
-        self.claim(
-            rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S)
-        )
+        self.claim(rf"(?:around|about|near|roughly) ({ISO}|{CLOCK})", lambda m: self._at(m, AROUND_HALF_WIDTH_S))
         self.claim(rf"(?:at |@ ?)({TIME})(?![\w:])", self._at)
-        self.claim(
-            rf"between [^\0?]{{0,30}}({CLOCK})", partial(self._refuse, why="say both its ends as clock times")
-        )
+        self.claim(rf"between [^\0?]{{0,30}}({CLOCK})", partial(self._refuse, why="say both its ends as clock times"))
         self.claim(rf"({ISO}|{CLOCK})", self._at)
         self.claim(
             rf"(?:at|in|near|towards) the (?:start|beginning)(?: of the {_WHOLE})?\b(?! of)",
@@ -184,6 +178,8 @@ class _Reader:
         )
         for pattern, problem in _UNPLACEABLE:
             self.claim(rf"(?:{pattern})", partial(self._refuse, why=problem))
+        if not self.found:  # "while she climbed the stairs at 3:10" is placed by its time
+            self.claim(_OCCASION, partial(self._refuse, why="when that was is not known; give clock times"))
 
     def claim(self, pattern: str, place: Callable[[re.Match[str]], Stretch]) -> None:
         """Take every match out of the text and place it."""
@@ -275,11 +271,7 @@ class _Reader:
         return seconds_of(day + timedelta(hours=first), self.info), seconds_of(stop, self.info)
 
     def _between(self, match: re.Match[str]) -> Stretch:
-        second = (
-            match[2]
-            if not match[2].isdigit()
-            else f"{match[2]}:00{' oclock' if 1 <= int(match[2]) <= 12 else ''}"
-        )
+        second = match[2] if not match[2].isdigit() else f"{match[2]}:00{' oclock' if 1 <= int(match[2]) <= 12 else ''}"
         starts, ends = moments(match[1], self.info), moments(second, self.info)
         clocked = len(ends) > 1
         pairs = [(a, min((b for b in ends if b > a), default=ends[-1])) for a in starts]
@@ -292,8 +284,7 @@ class _Reader:
         """The ten minutes after 2:00."""
         long_s = length(match[1])
         sides = [
-            (at - long_s, at) if match[2] == "before" else (at, at + long_s)
-            for at in moments(match[3], self.info)
+            (at - long_s, at) if match[2] == "before" else (at, at + long_s) for at in moments(match[3], self.info)
         ]
         return choose(sides, self.info, self.day)
 
@@ -371,7 +362,5 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 and seconds != round(seconds) else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if seconds < 3600:
-        return (
-            f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
-        )
+        return f"{int(seconds // 60)} min {round(seconds % 60)} s" if round(seconds) % 60 else f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

@@ -27,9 +27,7 @@ _SMALL = {
 }
 _TENS = {
     word: 10 * n
-    for n, word in enumerate(
-        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2
-    )
+    for n, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), start=2)
 }
 _UNDER_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_SMALL)[1:10])}))?|{'|'.join(_SMALL)})"
 _NUMBER = re.compile(
@@ -53,7 +51,9 @@ def spelled_out(question: str) -> str:
     """
     text = re.sub(r"[–—−]", "-", question.lower().replace("’", "'"))
     text = re.sub(r"\b([ap])\. ?m\b\.?", r"\1m", text)
+    text = re.sub(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])", lambda m: m.group().replace(",", ""), text)
     text = re.sub(r"\b(\d+) point (\d+)\b", r"\1.\2", _NUMBER.sub(_digits, text))
+    text = re.sub(r"\b(a|\d+)(?: thousand|k\b)(?:(?: and)? (\d{1,3})\b(?! thousand))?", _thousands, text)
     text = _spoken_clocks(_halves(text))
     return _shared_units(text)
 
@@ -63,6 +63,10 @@ def _digits(match: re.Match[str]) -> str:
         return str(_under_100(match["small"]))
     hundreds = 1 if match["hundreds"] == "a" else _SMALL[match["hundreds"]]
     return str(100 * hundreds + (_under_100(match["rest"]) if match["rest"] else 0))
+
+
+def _thousands(match: re.Match[str]) -> str:
+    return str(1000 * (1 if match[1] == "a" else int(match[1])) + int(match[2] or 0))
 
 
 def _under_100(words: str) -> int:
@@ -82,9 +86,7 @@ def _halves(text: str) -> str:
 def _spoken_clocks(text: str) -> str:
     """Quarter past four, half past ten in the evening, 20 past 3, 3 o'clock, 3 30 pm, 3 in the morning."""
     for words, minute, shift in (("quarter past", 15, 0), ("half past", 30, 0), ("quarter to", 45, -1)):
-        text = re.sub(
-            rf"\b(?:a )?{words} {_HOUR}{_PART}?\b", partial(_clock, minute=minute, shift=shift), text
-        )
+        text = re.sub(rf"\b(?:a )?{words} {_HOUR}{_PART}?\b", partial(_clock, minute=minute, shift=shift), text)
     text = re.sub(
         rf"\b(?P<past>\d{{1,2}})(?: minutes?)? past {_HOUR}{_PART}?\b",
         lambda m: _clock(m, int(m["past"])),

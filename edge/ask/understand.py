@@ -48,10 +48,13 @@ _RHYTHMS: dict[str, str] = {
     "an arrhythmia": r"\b(?<!sinus )(?:arr?h?ythmias?|dysrhythmias?)\b",
 }
 _BEAT_TYPES: dict[str, str] = {
-    "ventricular ectopic beats": r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|bigemin\w*|trigemin\w*"
+    "ventricular ectopic beats": r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|ventricles"
     r"|ventricular(?! (?:rate|frequency|response|activation|tach|fib)))\b",
     "supraventricular ectopic beats": r"\b(?:pacs?|apcs?|svebs?|sves|atrial (?:premature|ectop|extra)\w*"
     r"|supra-?ventricular(?! tach))\b",
+    "beats in pairs, runs or patterns": r"\b(?:couplets?|triplets?|salvos?|\w*gemin(?:y|al|us)|paired|in pairs|in a row"
+    r"|every (?:second|other|third) beat)\b",
+    "fused, interpolated or wide beats": r"\b(?:fusion|interpolated|wide (?:\w+ )?beats?)\b",
 }
 _WAVES: dict[str, str] = {
     "the QT interval": r"\bqtc?\b",
@@ -66,13 +69,11 @@ _MEASURED = frozenset(TARGETS) - {"recording", "rhythm", "intervals", "advice", 
 # Names that leave nothing to measure. "Sinus" and "ventricular" also stand beside pauses, rates and counts.
 _UNMEASURED: tuple[tuple[str, Target], ...] = (
     (
-        "|".join(
-            pattern for name, pattern in _RHYTHMS.items() if "sinus" not in name and "paced" not in name
-        ),
+        "|".join(pattern for name, pattern in _RHYTHMS.items() if "sinus" not in name and "paced" not in name),
         "rhythm",
     ),
     (r"\b(?:normal sinus|nsr|sinus rhythm|paced rhythm)\b", "rhythm"),
-    (r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|pacs?|apcs?|svebs?|sves|bigemin\w*|trigemin\w*)\b", "ectopy"),
+    (r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|pacs?|apcs?|svebs?|sves|couplets?|triplets?|\w*gemin(?:y|al|us))\b", "ectopy"),
     ("|".join(_WAVES.values()), "intervals"),
 )
 _EMERGENCY = re.compile(
@@ -105,9 +106,7 @@ _FORM_RULES: tuple[tuple[Form, str], ...] = (
 )
 
 
-def understand(
-    question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None
-) -> Plan:
+def understand(question: str, info: RecordingInfo, settings: AskSettings, classifier: Classifier | None = None) -> Plan:
     """The plan of a question about one recording. Never raises on any text."""
     classifier = classifier or shipped_classifier()
     target, confidence, form = classifier.classify(question)

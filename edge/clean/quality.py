@@ -106,7 +106,11 @@ def assess(
         (noise_mv > settings.noise_usable_mv) & (noise_mv > settings.noise_qrs_ratio * qrs_mv)
     )
     _mark(reasons, buried, Reason.NOISY)
-    _mark(reasons, kurtosis < settings.min_kurtosis, Reason.NO_QRS)
+    indistinct = kurtosis < settings.min_kurtosis
+    # Nothing to see beside strong beats is a pause; without such beats near it, the noise of a loose electrode.
+    beating = (reasons == 0) & ~indistinct & np.isfinite(kurtosis) & (qrs_mv > settings.beating_mv)
+    silent = (qrs_mv < settings.drift_quiet_mv) & beating.any()
+    _mark(reasons, indistinct & ~silent, Reason.NO_QRS)
     hidden = (noise_mv > settings.noise_usable_mv) | (kurtosis < settings.good_kurtosis)
     return _states(reasons, hidden), reasons
 

@@ -37,6 +37,7 @@ KEYS = {
     *("evidence", "analysable_fraction", "source", "model", "timing_ms", "notice"),
 }
 FACT_KEYS = {"name", "value", "unit", "start_s", "end_s", "n", "reason"}
+SCHEMA = jsonschema.Draft202012Validator(SCHEMAS["answer"])
 UNMEASURED = {"rhythm", "intervals"}
 OUTSIDE = {"advice", "off_topic", "other_language"}
 
@@ -63,7 +64,7 @@ def sources() -> dict[str, Source]:
 def check(answer: dict[str, Any], source: Source) -> None:
     """What holds for every answer."""
     assert set(answer) == KEYS
-    jsonschema.validate(json.loads(json.dumps(answer, allow_nan=False)), SCHEMAS["answer"])
+    SCHEMA.validate(json.loads(json.dumps(answer, allow_nan=False)))
     assert all(set(fact) == FACT_KEYS for fact in answer["facts"])
     assert all((fact["value"] is None) == bool(fact["reason"]) for fact in answer["facts"])
     assert answer["answer"].strip() == answer["answer"] != ""
@@ -73,10 +74,9 @@ def check(answer: dict[str, Any], source: Source) -> None:
         assert not answer["answer"].startswith(("Yes", "No."))
     if answer["status"] == "not_measurable" and answer["facts"]:
         assert any(fact["value"] is None for fact in answer["facts"])
-    assert answer["answer"].startswith("Yes.") == (
-        answer["verdict"] == "yes" and answer["status"] == "answered"
-    )
-    assert answer["answer"].startswith("No. ") == (answer["verdict"] == "no")
+    said = answer["answer"].removeprefix(f"{EMERGENCY} ")
+    assert said.startswith("Yes.") == (answer["verdict"] == "yes" and answer["status"] == "answered")
+    assert said.startswith("No. ") == (answer["verdict"] == "no")
     whole_s = source.info.duration_s
     for place in [*answer["evidence"], *(answer["locations"] or [])]:
         assert 0 <= place["start_s"] <= place["end_s"] <= whole_s + 1
@@ -93,9 +93,7 @@ def test_every_target_and_form_is_answered_or_openly_not(name: str, monkeypatch:
     monkeypatch.setattr(edge.ask.answer, "understand", lambda *_: plan)
     for target in TARGETS:
         for k, form in enumerate(FORMS):
-            for quantity in quantities.get(
-                target, ("", "min", "max", "last", "longest", "shortest", "noisy")
-            ):
+            for quantity in quantities.get(target, ("", "min", "max", "last", "longest", "shortest", "noisy")):
                 plan = Plan(form, target, quantity, spans[k % 3], threshold=limits[(k + len(quantity)) % 3])
                 answer = ask("Is it so?", source)
                 check(answer, source)
@@ -249,9 +247,7 @@ def test_a_question_about_a_lead_that_is_not_there_or_was_not_analysed_is_not_an
     assert named["items"] == ["V5", "MLII"]
 
 
-@pytest.mark.parametrize(
-    "question", ["I can’t breathe, what is my heart rate?", "My chest hurts", "Am I dying?"]
-)
+@pytest.mark.parametrize("question", ["I can’t breathe, what is my heart rate?", "My chest hurts", "Am I dying?"])
 def test_the_emergency_line_comes_first(question: str) -> None:
     heard: list[str] = []
     answer = ask(question, on_words=heard.append)
@@ -261,9 +257,7 @@ def test_the_emergency_line_comes_first(question: str) -> None:
     assert ask("What was the heart rate?")["notice"] == NOTICE
 
 
-@pytest.mark.parametrize(
-    "question", ["", "   ", "?!", "💔💔", "\n\t", "a" * 1001, "heart rate? " * 900, "\ud800"]
-)
+@pytest.mark.parametrize("question", ["", "   ", "?!", "💔💔", "\n\t", "a" * 1001, "heart rate? " * 900, "\ud800"])
 def test_an_empty_or_endless_question_is_a_usage_error(question: str) -> None:
     with pytest.raises(UsageError):
         ask(question)
@@ -314,6 +308,13 @@ def test_any_jumble_of_its_own_words_gets_a_valid_answer(words: list[str], name:
         check(ask(question, sources()[name]), sources()[name])
 
 
+def test_the_reader_of_answers_finds_what_stands_in_no_fact() -> None:
+    answer = ask("What was the average heart rate?")
+    assert unexplained(answer, demo().info) == []
+    for said in ("77 bpm.", "at 1:23.", "for 3 min 17 s.", "and 12 pauses."):
+        assert len(unexplained(answer | {"answer": f"{answer['answer']} {said}"}, demo().info)) == 1
+
+
 def test_facts_can_be_traced_to_their_places() -> None:
     answer = ask("When was the heart rate highest?", hearts()["fast"])
     place = answer["locations"][0]
@@ -362,7 +363,7 @@ def test_two_recordings_are_compared_by_the_figure_asked_for() -> None:
 
 def check_pair(answer: dict[str, Any], source: Source) -> None:
     assert set(answer) == KEYS
-    jsonschema.validate(json.loads(json.dumps(answer, allow_nan=False)), SCHEMAS["answer"])
+    SCHEMA.validate(json.loads(json.dumps(answer, allow_nan=False)))
     assert unexplained(answer, source.info) == []
 
 
@@ -371,9 +372,7 @@ def test_a_clock_time_is_looked_up_in_each_recording_by_its_own_start() -> None:
     first = source_of(pulses(rr_s, start=MORNING, name="a"))
     second = source_of(pulses(rr_s, start=MORNING - timedelta(seconds=60), name="b"))
     answer = Answerer().ask("Compare the heart rate between 10:00:05 and 10:00:55", [first, second])
-    values = {
-        fact["start_s"]: round(fact["value"]) for fact in answer["facts"] if fact["name"] == "heart_rate_mean"
-    }
+    values = {fact["start_s"]: round(fact["value"]) for fact in answer["facts"] if fact["name"] == "heart_rate_mean"}
     assert values == {5.0: 120, 65.0: 60}
 
 
@@ -388,10 +387,7 @@ def test_two_spans_of_a_recording_are_compared_the_right_way_round() -> None:
     assert slower["status"] == "answered"
     halves = ask("Was the heart rate higher in the first 15 s or between 20 s and 40 s?", source)
     assert halves["choice"] == "0:20 to 0:40"
-    assert (
-        ask("Which had the lower heart rate, the first 15 s or 20 s to 40 s?", source)["choice"]
-        == "0:00 to 0:15"
-    )
+    assert ask("Which had the lower heart rate, the first 15 s or 20 s to 40 s?", source)["choice"] == "0:00 to 0:15"
 
 
 def test_more_than_two_recordings_are_a_usage_error() -> None:

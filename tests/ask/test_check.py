@@ -20,9 +20,7 @@ PAUSE = Phrase("No pause of 2 s or longer was found over the whole recording (30
 PAUSES = Phrase("3 pauses of 2 s or longer were found over the whole recording (30 min).")
 SLOW = Phrase("The heart rate was not below 50 bpm for 15 s or longer over the whole recording (5 min).")
 FAST = Phrase("The heart rate was above 100 bpm for 15 s or longer 2 times over the whole recording (5 min).")
-BEATS = Phrase(
-    "5230 beats were found over the whole recording (1 h); 99 % of that time was usable.", CUES["count"]
-)
+BEATS = Phrase("5230 beats were found over the whole recording (1 h); 99 % of that time was usable.", CUES["count"])
 REGULAR = Phrase(
     "The heartbeat was regular over the whole recording (5 min): 3 % of the intervals between beats "
     "were out of step with their neighbours."
@@ -87,18 +85,16 @@ def test_two_numbers_of_a_phrase_cannot_change_places(data: st.DataObject) -> No
     text = phrase.text
     first, second = numbers[a], numbers[b]
     if first.group() != second.group():
-        swapped = (
-            text[: first.start()] + second.group() + text[first.end() : second.start()] + first.group()
-        ) + text[second.end() :]
+        swapped = (text[: first.start()] + second.group() + text[first.end() : second.start()] + first.group()) + text[
+            second.end() :
+        ]
         assert accept(swapped, phrase) != ""
 
 
 @settings(max_examples=200, deadline=None)
 @given(
     st.data(),
-    st.sampled_from(
-        ["not", "no", "never", "less", "under", "over", "about", "zero", "twice", "normal", "AF", ">"]
-    ),
+    st.sampled_from(["not", "no", "never", "less", "under", "over", "about", "zero", "twice", "normal", "AF", ">"]),
 )
 def test_a_word_with_a_meaning_cannot_be_put_anywhere(data: st.DataObject, word: str) -> None:
     phrase = data.draw(st.sampled_from(draft_phrases()))

@@ -86,9 +86,7 @@ def test_two_limits_are_both_read() -> None:
         (Threshold(False, 50, "", inclusive=True), [50, 49], [51]),
     ],
 )
-def test_a_limit_is_passed_on_its_own_side_only(
-    limit: Threshold, passing: list[int], failing: list[int]
-) -> None:
+def test_a_limit_is_passed_on_its_own_side_only(limit: Threshold, passing: list[int], failing: list[int]) -> None:
     assert all(limit.passed_by(value) for value in passing)
     assert not any(limit.passed_by(value) for value in failing)
 
@@ -149,9 +147,7 @@ NOT_MEASURED = [
 
 
 @pytest.mark.parametrize(("question", "name"), NOT_MEASURED)
-def test_what_is_named_and_not_measured_never_becomes_a_question_about_a_figure(
-    question: str, name: str
-) -> None:
+def test_what_is_named_and_not_measured_never_becomes_a_question_about_a_figure(question: str, name: str) -> None:
     assert named_things(question) == [name]
     plan = plan_of(question)
     assert plan.target in {"rhythm", "intervals", "ectopy"}

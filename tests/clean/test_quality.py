@@ -89,6 +89,17 @@ def test_white_noise_of_any_strength_is_unusable_and_gives_no_rate(scale: float,
     assert facts["heart_rate_mean"].reason
 
 
+@pytest.mark.parametrize("noise_mv", [0.005, 0.02])
+def test_quiet_noise_after_the_last_beat_is_not_a_signal_for_long(noise_mv: float) -> None:
+    """A pause of some seconds is one only because beats come before or after it."""
+    signal_mv = np.random.default_rng(3).normal(0.0, noise_mv, 90 * 250)
+    signal_mv[: 20 * 250] += even_ecg(72, FS_HZ, 20)
+    found = analysed(signal_mv, FS_HZ)
+    assert (found.quality[:20] != State.UNUSABLE).all()
+    assert (found.quality[35:] == State.UNUSABLE).mean() > 0.9
+    assert not ((found.beats > 20.2 * 250) & (found.beats < 86 * 250)).any()
+
+
 def test_strong_mains_hum_is_noise_and_weak_hum_leaves_the_beats() -> None:
     hum = np.sin(2 * np.pi * 50.0 * np.arange(20 * 250) / FS_HZ)
     strong = analysed(even_ecg(72, FS_HZ, 20) + 1.0 * hum, FS_HZ)

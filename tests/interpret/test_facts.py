@@ -231,9 +231,7 @@ def test_unusable_stretches_are_told_with_their_reason_and_lie_in_the_span() -> 
     assert value(facts["analysable_share"]) == pytest.approx(100 * 8 / 12)
 
 
-@pytest.mark.parametrize(
-    ("start_s", "end_s"), [(5.0, 5.0), (5.3, 5.3), (9.0, 2.0), (50.0, 60.0), (-9.0, -2.0)]
-)
+@pytest.mark.parametrize(("start_s", "end_s"), [(5.0, 5.0), (5.3, 5.3), (9.0, 2.0), (50.0, 60.0), (-9.0, -2.0)])
 @pytest.mark.parametrize("duration_s", [0.0, 20.0, 20.4])
 def test_every_fact_of_an_empty_span_says_that_nothing_was_recorded(
     start_s: float, end_s: float, duration_s: float
@@ -276,9 +274,7 @@ def test_every_fact_has_a_value_or_a_reason_and_evidence_within_its_span(
     n = round(len(states) * fs_hz)
     beats = np.cumsum(np.array(steps, np.int64))
     quality = np.array(states, np.uint8)
-    reasons = np.array(
-        [data.draw(st.integers(1, 255)) if s == State.UNUSABLE else 0 for s in states], np.uint8
-    )
+    reasons = np.array([data.draw(st.integers(1, 255)) if s == State.UNUSABLE else 0 for s in states], np.uint8)
     gaps = tuple(Gap(a, a + 500, "link lost") for a in range(300, n - 500, 7919))
     annotations = Annotations(fs_hz, n, beats[beats < n], quality, reasons, gaps)
     context = context_of(annotations, *span, RhythmSettings(min_nn=min_nn))
