@@ -14,11 +14,13 @@ def rows() -> list[tuple[str, str, str, str]]:
     cost, kill, ask, beats, planner = (_result(name) for name in ("cost", "kill", "ask", "beats", "planner"))
     words, quality = _result("words"), _result("quality")
     day, fortnight = cost["rows"]
+    bare = beats["gross_of_bare_sleepecg"]
     share = {row["class"]: row["unusable_percent"] for row in quality["rows"]}
     accuracy = planner["accuracy"]["n-grams (shipped)"]
     return [
         ("QRS, MIT-BIH DS1 (22 records, first lead), gross Se / +P",
-         f"{beats['gross']['se_percent']} / {beats['gross']['pp_percent']} %", "–", beats["command"]),
+         f"{beats['gross']['se_percent']} / {beats['gross']['pp_percent']} % (bare sleepecg {bare['se_percent']} / {bare['pp_percent']})", "–",
+         beats["command"]),
         ("`analyze`, 24 h of one lead at 250 Hz", f"{day['cpu_s']:.1f} s CPU, {day['peak_rss_mb']:.0f} MB", "20 s, 300 MB", cost["command"]),
         ("`analyze`, 14 days of it", f"{fortnight['cpu_s']:.0f} s CPU, {fortnight['peak_rss_mb']:.0f} MB", "300 MB, as for 24 h", cost["command"]),
         (f"replay killed {kill['times']} times (SIGKILL)", f"{kill['opened']} open, at most {kill['lost_s']['max']:.2f} s lacking", "all, 1 s", kill["command"]),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edge.ask.draft import Asked, Draft, Phrase, Verdict
+from edge.ask.draft import SEEN, Asked, Draft, Phrase, Verdict
 from edge.ask.model_client import LanguageModel
 from edge.ask.plan import Plan, PlanSpan
 from edge.ask.replies import REPLIES, trend
@@ -175,6 +175,9 @@ def draft_answer(question: str, plan: Plan, sources: list[Source], settings: Set
         draft = trend(sides[0], plan)
     else:
         draft = _in_sense(REPLIES[plan.target](sides[0], plan), plan)
+    if sides[0].recorded_share < SEEN and draft.status == "answered":
+        told = f'Of "{plan.span.words}" only {_from_to(sides[0])} was recorded.'
+        draft = replace(draft, phrases=(*draft.phrases, Phrase(told)))
     if len(sides) == 2:
         which = f"recording {sides[0].info.id}" if len(sources) == 2 else _from_to(sides[0])
         draft = replace(draft, phrases=(*draft.phrases, Phrase(f"This is about {which} alone.")))
@@ -212,7 +215,8 @@ def _asked(source: Source, span: PlanSpan, settings: Settings) -> Asked:
     over = f"between {begin} and {end}"
     if context.start_s <= 0 and context.end_s >= whole - 0.5:
         over = "over the whole recording"
-    return Asked(source.info, context, over)
+    share = (context.end_s - context.start_s) / (span.end_s - span.start_s) if span.words else 1.0
+    return Asked(source.info, context, over, share)
 
 
 def _bounded(plan: Plan, from_s: float | None, to_s: float | None, sources: list[Source]) -> Plan:

@@ -49,6 +49,8 @@ class Asked:
     context: Context
     over: str
     """The span in words: "over the whole recording"."""
+    recorded_share: float = 1.0
+    """How much of the time that the question names lies in the recording."""
 
 
 CUES: dict[str, frozenset[str]] = {
@@ -63,7 +65,7 @@ CUES: dict[str, frozenset[str]] = {
 
 def seen(asked: Asked) -> bool:
     """Whether enough of the span could be analysed to say that something did not happen in it."""
-    return asked.context.analysable_fraction >= SEEN
+    return asked.context.analysable_fraction * asked.recorded_share >= SEEN
 
 
 def judged(yes: bool, *, sure: bool) -> Verdict:  # noqa: FBT001

@@ -42,6 +42,7 @@ _LENGTHS = (rf"\b(?:of|for) {_VALUE}", rf"{_VALUE}[ -](?:long )?(?:pauses?|gaps?
 _ALL_FORMS = [(above, inclusive, re.compile(form), False) for above, inclusive, form in _FORMS] + [
     (True, True, re.compile(form), True) for form in _LENGTHS
 ]
+_ANY_LENGTH = (True, True, re.compile(_VALUE), True)
 # A comparison with something that is no limit: "above normal", "more than once".
 _COMPARISON = re.compile(
     r"\b(?:above|below|(?:more|less|fewer|greater|higher|lower|faster|slower|longer|shorter) than|at least|at most"
@@ -82,11 +83,14 @@ _OTHER_WAY: dict[str, tuple[str, str, str]] = {
 _WHOLE = re.compile(r"\b(?:whole|everything)\b")  # "a gap in the whole recording" does not ask whether it is whole
 
 
-def limits_in(text: str) -> list[Threshold]:
-    """Every limit that a text (lower case, numbers as digits) names, in order."""
+def limits_in(text: str, *, any_length: bool = False) -> list[Threshold]:
+    """Every limit that a text (lower case, numbers as digits) names, in order.
+
+    With `any_length` every length of time is one: a question about pauses that says "3 seconds" means such pauses.
+    """
     always = _ALWAYS.search(text) is not None
     found: dict[tuple[int, int], Threshold] = {}
-    for above, inclusive, form, only_times in _ALL_FORMS:
+    for above, inclusive, form, only_times in (*_ALL_FORMS, _ANY_LENGTH) if any_length else _ALL_FORMS:
         for match in form.finditer(text):
             of, factor = _unit(match["unit"] or "")
             taken = any(match.start() < stop and start < match.end() for start, stop in found)

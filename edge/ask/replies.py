@@ -66,7 +66,8 @@ def beats(asked: Asked, plan: Plan) -> Draft:
     limit = _limit_of(plan, "beats", "count")
     if limit and plan.form == "verify":
         yes = limit.passed_by(fact.value)
-        verdict = judged(yes, sure=complete or yes == limit.above)  # there may be more, and not fewer
+        all_seen = complete and asked.recorded_share > 0.995
+        verdict = judged(yes, sure=all_seen or yes == limit.above)  # there may be more, and not fewer
     return Draft("answered", (Phrase(text + ".", CUES["count"]),), (fact,), verdict)
 
 

@@ -1,6 +1,6 @@
 """Facts to draft answers about the recording itself: its signal, its gaps, its length, start and leads."""
 
-from edge.ask.draft import CUES, Asked, Draft, Phrase, Verdict, missing
+from edge.ask.draft import CUES, Asked, Draft, Phrase, Verdict, judged, missing
 from edge.ask.plan import Plan, Threshold
 from edge.ask.spans import duration_text, local_time, when_text
 from edge.interpret.facts import measure
@@ -61,7 +61,8 @@ def coverage(asked: Asked, plan: Plan) -> Draft:
     elif plan.form == "verify" and plan.threshold:
         verdict = _against(plan.threshold, n, facts["longest_gap" if plan.quantity == "longest" else "gap_total"])
     elif plan.form == "verify":
-        verdict = _yes((n > 0) != (plan.quantity == "continuous"))
+        sure = n > 0 or asked.recorded_share > 0.999  # what lies outside the recording may be missing, too
+        verdict = judged((n > 0) != (plan.quantity == "continuous"), sure=sure)
     where = gaps.evidence if plan.form == "locate" else None
     return Draft("answered", tuple(phrases), tuple(facts.values()), verdict, locations=where)
 

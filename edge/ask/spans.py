@@ -240,8 +240,8 @@ class _Reader:
             return self._window(last - timedelta(days=2), "")
         if "yesterday" in words:
             return self._window(last - timedelta(days=1), part)
-        if words == "today" or words in {"daytime", "during the day"}:
-            return self._window(last, "")
+        if words in {"today", "daytime", "during the day"}:
+            return self._so_far(self._window(last, ""))
         weekday = next((k for k, name in enumerate(_WEEKDAYS) if name in words), None)
         if weekday is not None:
             windows = [self._window(day, part) for day in self._around_days() if day.weekday() == weekday]
@@ -258,7 +258,7 @@ class _Reader:
         windows = [self._window(day, "night" if asleep else part or "night") for day in days(self.info)]
         begun = [window for window in windows if window[0] < self.info.duration_s]
         if re.match(r"last|this|tonight", words):
-            return begun[-1]
+            return self._so_far(begun[-1])
         return choose(begun, self.info)
 
     def _around_days(self) -> list[datetime]:
@@ -320,8 +320,15 @@ class _Reader:
             raise NotPlacedError("give its beginning and end as clock times")
         return start_s, end_s
 
-    @staticmethod
-    def _around(at_s: float, half_s: float) -> Stretch:
+    def _so_far(self, stretch: Stretch) -> Stretch:
+        """A day or night that is not over yet ends with the recording."""
+        return stretch[0], min(stretch[1], max(stretch[0], self.info.duration_s))
+
+    def _around(self, at_s: float, half_s: float) -> Stretch:
+        """The width is this project's and not the question's: at an edge of the recording it is cut."""
+        end_s = self.info.duration_s
+        if 0 <= at_s <= end_s:
+            return max(0.0, at_s - half_s), min(end_s, at_s + half_s)
         return at_s - half_s, at_s + half_s
 
     @staticmethod

@@ -119,7 +119,7 @@ def understand(question: str, info: RecordingInfo, settings: AskSettings, classi
         target = "off_topic"
     target = _named_target(text, target)
     spans, text = read_spans(question, info)  # "6 min" is no minimum
-    limits = limits_in(text)
+    limits = limits_in(text, any_length=target == "pauses")
     lead = _LEAD.search(text)
     return Plan(
         form=_form(text, target, form, spans, limits),

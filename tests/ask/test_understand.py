@@ -37,6 +37,10 @@ LIMITS = [
     ("more than 10 early beats", (True, 10, "beats")),
     ("more than 90 % usable", (True, 90, "share")),
     ("over 120 in lead II", (True, 120, "")),
+    ("more than a hundred thousand", (True, 100_000, "")),
+    ("over 100,000 beats", (True, 100_000, "beats")),
+    ("more than five thousand times", (True, 5000, "count")),
+    ("over 10k", (True, 10_000, "")),
 ]
 INCLUSIVE = [
     ("at least 120", (True, 120, "")),
@@ -48,6 +52,8 @@ INCLUSIVE = [
     ("pauses of 3 seconds or longer", (True, 3, "time")),
     ("any three second pauses", (True, 3, "time")),
     ("3-second pauses", (True, 3, "time")),
+    ("did it race for ten minutes", (True, 600, "time")),
+    ("a silence of four seconds or so", (True, 4, "time")),
     ("pauses of 3 s", (True, 3, "time")),
     ("at most 60", (False, 60, "")),
     ("down to 50", (False, 50, "")),
@@ -66,10 +72,17 @@ def test_a_limit_is_read_with_its_side_its_unit_and_whether_it_counts_itself(
 
 
 @pytest.mark.parametrize(
-    "text", ["over the whole recording", "over one twenty", "over 3:10", "more or less", "3 beats"]
+    "text",
+    ["over the whole recording", "over one twenty", "over 3:10", "more or less", "3 beats", "over 2,5", "for 2 leads"],
 )
 def test_words_that_give_no_limit_are_not_made_into_one(text: str) -> None:
     assert limits_in(spelled_out(text)) == []
+
+
+def test_any_length_of_time_limits_the_pauses_that_are_asked_for() -> None:
+    plan = plan_of("Heart stopped 3 secs?")
+    assert plan.threshold is not None
+    assert (plan.target, plan.threshold.value, plan.threshold.inclusive) == ("pauses", 3, True)
 
 
 def test_two_limits_are_both_read() -> None:
@@ -117,6 +130,12 @@ SENSES = [
     ("Is the beat not irregular?", "irregular", "unclear"),
     ("Was the heart rate above 60 and below 100?", "", "unclear"),
     ("Was the heart rate higher than usual?", "", "unclear"),
+    # words that do not tell whether a yes would be good or bad news
+    ("Does the signal look scratchy?", "", "unclear"),
+    ("Are you receiving anything from the chest strap?", "", "unclear"),
+    ("Did my heart skip a beat?", "", "unclear"),
+    ("Is the electrode loose or is it sitting well?", "noisy", "unclear"),
+    ("Was the heart rate over 120 for a sustained stretch?", "", "unclear"),
     ("Were there any gaps, or is the recording complete?", "continuous", "unclear"),
 ]
 
@@ -138,6 +157,8 @@ NOT_MEASURED = [
     ("Is there an arrhythmia?", "an arrhythmia"),
     ("Any PACs in the first minute?", "supraventricular ectopic beats"),
     ("How many PVCs were there?", "ventricular ectopic beats"),
+    ("Any couplets or triplets?", "beats in pairs, runs or patterns"),
+    ("Was there bigeminy?", "beats in pairs, runs or patterns"),
     ("Is the QT interval long?", "the QT interval"),
     ("What is the QTc?", "the QT interval"),
     ("Is there ST elevation?", "the ST segment"),
