@@ -352,9 +352,9 @@ def _from_to(asked: Asked) -> str:
 def _evidence(draft: Draft) -> list[Span]:
     """Where to look: places of the facts that the answer rests on first."""
     seen: list[Span] = []
-    for span in (span for fact in draft.facts for span in fact.evidence):
-        if span not in seen:
-            seen.append(span)
+    for fact in draft.facts:
+        # The whole span is no place to look at.
+        seen += [s for s in fact.evidence if s not in seen and s.duration_s < fact.end_s - fact.start_s]
     return seen[:10]
 
 

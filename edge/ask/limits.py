@@ -49,6 +49,8 @@ _COMPARISON = re.compile(
     r"|exceed\w*|over(?= \d))\b"
 )
 _VAGUE = re.compile(r"\b(?:sustained|prolonged|for (?:a )?(?:long|while|stretch)|most of|mostly)\b")
+# Asked whether all is well: the figure is told, and the judgement left to people.
+_WELL = re.compile(r"\b(?:normal\w*|okay|ok|fine|healthy|calm\w*|in range|under control|safe|usual\w*)\b")
 _EITHER = re.compile(r"\bor (?!not\b|no\b|any\b)|\btoo (?:much|many)\b")
 _ALWAYS = re.compile(
     r"\b(?:stay(?:s|ed)?|remain\w*|always|keeps?|kept|throughout|constantly|consistently|at all times"
@@ -77,6 +79,12 @@ _OTHER_WAY: dict[str, tuple[str, str, str]] = {
         r"\b(?:nois\w*|art[ei]fact\w*|interfer\w*|bad\w*|poor\w*|disturb\w*|distort\w*|hum|wander\w*|messy|unreadable"
         r"|unusable|loose|problem\w*|garbage|rubbish|corrupt\w*|saturat\w*|clip\w*|weak)\b",
         r"\b(?:good|clean|clear|usable|readable|interpretable|fine|okay|ok|reliable|decent|proper\w*|sufficient|crisp)\b",
+    ),
+    "pauses": (
+        "",
+        "$^",
+        r"\b(?:paus\w*|stop\w*|asysto\w*|stand ?still|still|halt\w*|skip\w*|miss\w*|gaps?|quit|silen\w*|wait\w*|arrest\w*"
+        r"|drop\w*|break\w*|forg[oe]t\w*|late\w*|long\w*|freez\w*|froze\w*|without|intervals?|rr|r-r|stall\w*|died)\b",
     ),
     "ectopy": ("", "$^", r"\b(?:early|prematur\w*|extra\w*|ectop\w*|additional|ahead of time|too soon)\b"),
 }
@@ -115,6 +123,8 @@ def sense_of(text: str, target: Target, limits: list[Threshold]) -> Sense:
     for limit in limits:
         rest = rest.replace(limit.words, " ")
     if len(limits) > 1 or _NEGATIVE.search(text) or _COMPARISON.search(rest) or (limits and _VAGUE.search(rest)):
+        return "unclear"
+    if target not in {"regularity", "coverage", "quality"} and _WELL.search(rest):
         return "unclear"
     if target in _OTHER_WAY and not limits:
         _, turned, straight = _OTHER_WAY[target]

@@ -134,6 +134,8 @@ SENSES = [
     ("Does the signal look scratchy?", "", "unclear"),
     ("Are you receiving anything from the chest strap?", "", "unclear"),
     ("Did my heart skip a beat?", "", "unclear"),
+    ("Was there a heart beat at all?", "", "unclear"),
+    ("Is my heart racing, or is that normal?", "", "unclear"),
     ("Is the electrode loose or is it sitting well?", "noisy", "unclear"),
     ("Was the heart rate over 120 for a sustained stretch?", "", "unclear"),
     ("Were there any gaps, or is the recording complete?", "continuous", "unclear"),
