@@ -34,7 +34,7 @@ def main() -> None:
         sys.exit(app(standalone_mode=False) or 0)  # the exit code of typer.Exit comes back as a value
     except AnyecgError as error:
         _fail(str(error), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         _fail("Stopped", 130)
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

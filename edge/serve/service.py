@@ -1,7 +1,9 @@
 """`anyecg run`: options to a running gateway with its broker, link, recording and language model."""
 
+import asyncio
+import signal
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +77,10 @@ async def serve(
     topics = Topics(options.gateway, options.device)
     status = Status(online=True, version=__version__, since=datetime.now(UTC).isoformat(timespec="seconds"))
     model = new_model(settings) if use_model else None
+    this = asyncio.current_task()
+    assert this is not None
+    with suppress(NotImplementedError):  # systems without it end at once; the broker then publishes the last will
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
 
     def tell(event: Event) -> None:
         at = "" if event.start_s is None else f" at {event.start_s:.1f} s"
