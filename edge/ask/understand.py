@@ -202,6 +202,10 @@ def _named_target(text: str, target: Target) -> Target:
         for pattern, instead in _UNMEASURED:
             if re.search(pattern, text):
                 return instead
+    if target == "beats" and re.search(r"\b(?:per|a|each) minute\b|\bbpm\b", text):
+        return "rate"
+    if target == "recording" and re.search(r"\bstill (?:recording|running|going|on|worn|connected)\b", text):
+        return "coverage"
     return target
 
 

@@ -265,3 +265,15 @@ def test_a_long_text_is_understood_quickly(filler: str) -> None:
     began = time.perf_counter()
     plan_of((filler * 1000)[:1000])
     assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "target"),
+    [
+        ("how many beats per minute", "rate"),
+        ("how many beats in the first minute?", "beats"),
+        ("is it still recording?", "coverage"),
+    ],
+)
+def test_a_rate_is_no_count_and_a_running_recording_no_description(question: str, target: str) -> None:
+    assert understand(question, recording_info(), Settings().ask).target == target
