@@ -24,13 +24,10 @@ class LiveRecording:
     """Decisions that a full disk refused; stored with the next ones."""
     waiting_events: list[LinkEvent] = field(default_factory=list)
     next_anchor_s: float = 0.0
-    last_frame_s: float = 0.0
-    """Host clock of the last frame, Unix seconds."""
 
     def take(self, frame: Frame) -> tuple[list[Decided], list[LinkEvent]]:
         """Store and analyse what one frame makes certain; return the new decisions and link events."""
         pieces, events, _ = assemble(frame, self.assembly)
-        self.last_frame_s = frame.received_s
         decided = self._keep(pieces, events)
         if frame.received_s >= self.next_anchor_s and self.assembly.origin is not None:
             stop = frame.first_sample - self.assembly.origin + len(frame.signal_mv)

@@ -4,7 +4,7 @@ Positions are sample indices of the recording. The index runs over *time*, gaps 
 ``i / fs_hz`` seconds after the start, whether or not everything before it was received.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -196,7 +196,7 @@ def pieces(recording: Recording, start: int = 0, stop: int | None = None, step_s
         yield from split_at_gaps(signal_mv, at, recording.gap_cause)
 
 
-def split_at_gaps(signal_mv: SignalMv, start: int, cause_at: "CauseAt") -> Iterator[Piece]:
+def split_at_gaps(signal_mv: SignalMv, start: int, cause_at: Callable[[int], str]) -> Iterator[Piece]:
     """Split dense samples where every lead is NaN into windows and gaps."""
     absent: NDArray[np.bool_] = np.all(np.isnan(signal_mv), axis=1)
     edges = np.flatnonzero(np.diff(absent)) + 1
@@ -207,13 +207,6 @@ def split_at_gaps(signal_mv: SignalMv, start: int, cause_at: "CauseAt") -> Itera
             yield Gap(start + a, start + b, cause_at(start + a))
         else:
             yield Window(start + a, signal_mv[a:b])
-
-
-class CauseAt(Protocol):
-    """Names the cause of the gap that begins at a sample."""
-
-    def __call__(self, start: int, /) -> str:
-        """Return the cause in a few words."""
 
 
 def seconds_begun(n_samples: int, fs_hz: float) -> int:

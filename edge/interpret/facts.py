@@ -16,7 +16,6 @@ from edge.settings import RhythmSettings
 from edge.types import Annotations, Fact, Span
 
 MAX_EVIDENCE = 20  # places kept per fact; the count is always the full one
-STRIP_S = 3.0  # shown on either side of a place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
