@@ -19,7 +19,6 @@ from edge.ask.clock import (
     checked,
     choose,
     days,
-    is_ambiguous,
     length,
     local_end,
     moments,
@@ -114,11 +113,18 @@ def read_spans(question: str, info: RecordingInfo) -> tuple[list[AskedSpan], str
 
 
 def parse_time(text: str, info: RecordingInfo) -> float:
-    """Seconds from the start for `--from` and `--to`: ISO 8601, clock time, or an offset (`90s`, `00:01:30`)."""
+    """Seconds from the start for `--from` and `--to`: ISO 8601, clock time, or an offset (`90s`, `00:01:30`).
+
+    UsageError where it is none of these, or a clock time that the recording cannot place.
+    """
     wanted = spelled_out(text.strip())
+    # The commands promise that h:mm:ss is an offset; only where the recording is too short for it, it is a clock time.
+    if offset := re.fullmatch(r"(\d{1,3}):([0-5]\d):([0-5]\d(?:\.\d+)?)", wanted):
+        hours, minutes, seconds = offset.groups()
+        at_s = int(hours) * 3600.0 + int(minutes) * 60 + float(seconds)
+        if at_s <= info.duration_s or info.start is None:
+            return at_s
     try:
-        if is_ambiguous(wanted, info):
-            raise NotPlacedError("it is both a clock time and an offset in this recording")
         return choose([(at_s, at_s + 1e-3) for at_s in moments(wanted, info)], info)[0]
     except (NotPlacedError, ValueError, OverflowError) as error:
         why = str(error) if isinstance(error, NotPlacedError) else "there is no such time"

@@ -44,6 +44,10 @@ def answer(number: int, prompt: str, starts: int) -> None:
     if MODE == "flood":
         while True:
             say({"id": 0, "piece": "a"})
+    if MODE == "others":
+        while True:
+            say({"id": 0, "piece": "a"})
+            time.sleep(0.01)
     if MODE == "not_json":
         print("Segmentation fault?", flush=True)
         sleep()

@@ -87,6 +87,7 @@ IN_ANSWER = {
     "hang": "it took too long",
     "hang_mid": "it took too long",
     "flood": "it took too long|it ended",
+    "others": "it took too long",
     "not_json": "unreadable",
     "nested": "unreadable",
     "not_text": "unreadable",
@@ -158,6 +159,14 @@ def test_an_answer_that_drips_is_given_up_in_time_and_the_process_is_kept(make: 
     with pytest.raises(ModelError, match="not done after"):
         model.ask("\nFact: x\n", lambda _: True, 0.1)
     assert len(list((tmp_path / "processes").iterdir())) == 1
+
+
+def test_waiting_lines_do_not_keep_an_answer_past_its_deadline(make: Make) -> None:
+    model = make("copy")
+    model.start()
+    model._lines.put('{"id": 0, "piece": "a"}')
+    with pytest.raises(ModelError, match="too long"):
+        model._receive(time.monotonic() - 0.1)
 
 
 def test_failing_over_and_over_leaves_no_open_files(make: Make) -> None:
