@@ -74,14 +74,6 @@ def as_offset(text: str) -> float | None:
     return int(first) * 60.0 + int(second) if third is None else int(first) * 3600.0 + int(second) * 60 + float(third)
 
 
-def is_ambiguous(text: str, info: RecordingInfo) -> bool:
-    """True where h:mm:ss is both a clock time and an offset inside the recording, and they differ."""
-    offset_s = as_offset(text)
-    if info.start is None or offset_s is None or text.count(":") < 2 or not _inside([offset_s], info):
-        return False
-    return any(abs(at_s - offset_s) > 1 for at_s in _inside(_on_clock(text, info), info))
-
-
 def choose(stretches: Iterable[Stretch], info: RecordingInfo, within: Stretch | None = None) -> Stretch:
     """The one stretch that meets the recording, or the named day; the nearest to the recording where none does."""
     low, high = within or (0.0, info.duration_s)
