@@ -67,7 +67,7 @@ class RhythmSettings:
     local_beats: int = 11  # beats of the local median
     irregular_share: float = 0.20  # share of early or late intervals above which single beats cannot be called early
     regular_share: float = 0.05  # share below which the beat is called regular
-    min_rate_intervals: int = 8  # fewer valid RR intervals give no rate
+    min_rate_intervals: int = 3  # fewer valid RR intervals give no rate; a 10 s ECG at 30 bpm has four
     min_nn: int = 60  # fewer NN intervals give no variability (Task Force 1996: short-term is 5 min; a minute at least)
     min_nn_share: float = 0.50  # below, what is left is a selection and not the heart's variability
 

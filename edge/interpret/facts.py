@@ -95,7 +95,10 @@ def rate_facts(c: Context) -> list[Fact]:
     rr = c.intervals
     n_valid = int(rr.valid.sum())
     names = ("heart_rate_mean", "heart_rate_min", "heart_rate_max", "heart_rate_last")
-    if n_valid < c.settings.min_rate_intervals:
+    few = n_valid < c.settings.rate_beats and bool(
+        c.obstacle
+    )  # a few beats do not speak for a span that is mostly unseen
+    if n_valid < c.settings.min_rate_intervals or few:
         return [c.fact(name, None, "bpm", n_valid) for name in names]
     mean = 60000.0 * n_valid / float(rr.rr_ms.sum(where=rr.valid))
     facts = [c.fact("heart_rate_mean", mean, "bpm", n_valid, evidence=(Span(c.start_s, c.end_s, "whole span"),))]

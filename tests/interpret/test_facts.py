@@ -64,11 +64,15 @@ def test_rates_are_means_over_eight_intervals_and_show_where_they_were() -> None
     assert (fastest.start_s, fastest.end_s) == (10.5, 14.5)
 
 
-def test_a_rate_needs_eight_intervals_and_says_when_there_are_fewer() -> None:
+def test_a_rate_needs_three_intervals_and_a_sliding_one_eight() -> None:
+    two = facts_of(found(beats_of([800] * 2), 3))
+    assert two["heart_rate_mean"].value is None
+    assert two["heart_rate_mean"].reason == "too few beats"
     seven = facts_of(found(beats_of([800] * 7), 8))
-    assert seven["heart_rate_mean"].value is None
-    assert seven["heart_rate_mean"].reason == "too few beats"
-    assert value(facts_of(found(beats_of([800] * 8), 9))["heart_rate_mean"]) == pytest.approx(75.0)
+    assert value(seven["heart_rate_mean"]) == pytest.approx(75.0)
+    assert seven["heart_rate_mean"].n == 7
+    assert seven["heart_rate_max"].value is None
+    assert value(facts_of(found(beats_of([800] * 8), 9))["heart_rate_max"]) == pytest.approx(75.0)
 
 
 def test_eight_intervals_in_pieces_give_a_mean_and_no_sliding_rate() -> None:
