@@ -94,20 +94,26 @@ def local_start(info: RecordingInfo) -> datetime:
     """Wall-clock time of sample 0, as answers print it."""
     if info.start is None:
         raise NotPlacedError("the recording does not say when it was made")
-    return (info.start.astimezone() if info.start.tzinfo else info.start).replace(tzinfo=None)
+    return shown(info.start).replace(tzinfo=None)
 
 
 def local_end(info: RecordingInfo) -> datetime:
     """Wall-clock time of the recording's end."""
     start = local_start(info)
     end = info.time_of(info.duration_s) or start
-    return (end.astimezone() if end.tzinfo else end).replace(tzinfo=None)
+    return shown(end).replace(tzinfo=None)
+
+
+def shown(at: datetime) -> datetime:
+    """A moment as answers print it: in the offset that the recording states; UTC, which states none, in local time."""
+    return at if at.tzinfo is None or at.utcoffset() else at.astimezone()
 
 
 def seconds_of(wall: datetime, info: RecordingInfo) -> float:
     """Seconds from the start to a wall-clock time; exact also over a change to or from summer time."""
     assert info.start is not None
-    at = wall.astimezone() if info.start.tzinfo else wall
+    at = wall.replace(tzinfo=info.start.tzinfo) if info.start.utcoffset() else wall
+    at = at.astimezone() if info.start.tzinfo and at.tzinfo is None else at
     return checked((at - info.start).total_seconds())
 
 

@@ -23,6 +23,7 @@ from edge.ask.clock import (
     local_end,
     moments,
     seconds_of,
+    shown,
 )
 from edge.ask.spoken import UNIT, spelled_out
 from edge.errors import UsageError
@@ -357,7 +358,7 @@ def offset_text(seconds: float, precise: bool = False) -> str:  # noqa: FBT001
 def local_time(offset_s: float, info: RecordingInfo) -> datetime | None:
     """Clock time of an offset as people there read it; None where the recording has no start time."""
     at = info.time_of(offset_s)
-    return at.astimezone() if at and at.tzinfo else at
+    return shown(at) if at else None
 
 
 def when_text(offset_s: float, info: RecordingInfo) -> str:

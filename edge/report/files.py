@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def _replace(path: Path, data: bytes) -> Path:
         aside.write_bytes(data)
         return aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
         if error.errno == 28:
             raise StorageFull(f"No space left for {path}", "Free space and run the command again") from error
         raise AnyecgError(f"Cannot write {path}: {error.strerror}", "Choose another --out folder") from error

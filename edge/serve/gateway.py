@@ -78,6 +78,7 @@ class Gateway:
             await self._storage_failed(error)
             return
         await self.link.set_status(recording=self.recording_id)
+        await self._tell("connected", f"recording {self.recording_id}", 0.0)
         pump = asyncio.create_task(self._pump(frames), name="gateway.acquire")
         publish = asyncio.create_task(self._publish_state(), name="gateway.state")
         try:

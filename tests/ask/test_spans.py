@@ -401,3 +401,17 @@ def test_lengths_of_time_in_words(seconds: float, text: str) -> None:
 )
 def test_offsets_in_words(seconds: float, precise: bool, text: str) -> None:
     assert offset_text(seconds, precise) == text
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_a_recording_that_states_its_offset_is_read_and_told_in_it(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        start = datetime(2026, 1, 31, 22, 0, tzinfo=timezone(timedelta(hours=1)))
+        info = recording_info(start, 60.0)
+        assert parse_time("22:00:30", info) == pytest.approx(30)
+        assert when_text(30.0, info) == "22:00:30"
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
