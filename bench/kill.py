@@ -24,7 +24,7 @@ SPEED = 300.0
 CHILD = "bench.kill_child"
 
 
-def run(data: Path | None, records: tuple[str, ...], times: int = TIMES) -> dict[str, Any]:  # noqa: ARG001
+def run(data: Path | None, records: tuple[str, ...], times: int = TIMES) -> dict[str, Any]:  # noqa: ARG001 - needs no recordings
     """Kill `times` replays; every lost sample counts from the last one handed over."""
     chance = random.Random(20261121)
     whole_mv = demo_recording().read_mv(0, demo_recording().info.n_samples)

@@ -37,6 +37,12 @@ class LiveRecording:
 
     def end(self) -> tuple[list[Decided], list[LinkEvent]]:
         """The link has ended: hand on what was held back, decide the rest, close the store."""
+        try:
+            return self._end()
+        finally:
+            self.writer.close()  # also on a full disk: no file stays open, and what was stored before is whole
+
+    def _end(self) -> tuple[list[Decided], list[LinkEvent]]:
         pieces, events = flush(self.assembly)
         events.append(LinkEvent(self.assembly.next_sample, "ended", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())))
         decided = self._keep(pieces, events)
@@ -44,7 +50,6 @@ class LiveRecording:
         self.writer.commit()
         self.writer.add_decided(last)
         self.writer.add_facts(self._facts())
-        self.writer.close()
         return decided + last, events
 
     def _facts(self) -> list[Fact]:

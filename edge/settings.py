@@ -25,9 +25,7 @@ class QualitySettings:
     noise_usable_mv: float = 0.050  # RMS above 40 Hz where P and T limits are lost (P waves are about 0.1 mV)
     noise_unusable_mv: float = 0.250  # RMS above 40 Hz where small QRS are lost
     noise_qrs_ratio: float = 0.60  # RMS above 40 Hz over RMS of 5-30 Hz: white noise gives 1.3 to 2 at 250-360 Hz
-    min_kurtosis: float = (
-        4.0  # of the 5-30 Hz band over 5 s; noise has 3; 99 % of CinC 2017's clean seconds are above 5
-    )
+    min_kurtosis: float = 4.0  # of the 5-30 Hz band over 5 s; Gaussian noise has 3; see bench/results/quality.json
     good_kurtosis: float = 6.0  # below, beats stand out, but what lies between them does not
     min_fs_hz: float = 80.0  # the detector's 5-30 Hz band and a noise band above 35 Hz must exist
 
@@ -49,7 +47,7 @@ class BeatSettings:
     overlong: float = 1.40  # intervals over so many local medians are searched for an overlooked beat
     overlooked_fraction: float = 0.50  # an overlooked beat has at least this share of the usual size …
     over_t_wave: float = 1.50  # … and is so many times as large as the T waves here
-    noise_share: float = 0.05  # below this share of the large beats' size it is noise; no reference beat of MIT-BIH is
+    noise_share: float = 0.05  # below this share of the large beats' size it is noise
     fast_share: float = 0.80  # `refractory_s` is at most so much of the usual interval: rates above 240 bpm stay whole
     refractory_s: float = 0.25  # 240 bpm; nearer detections on both sides of a window edge are one beat
 

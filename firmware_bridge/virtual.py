@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from edge.errors import UsageError
 from edge.types import Frame, Recording, Window, pieces
@@ -39,10 +40,13 @@ def read_fault_script(path: Path) -> FaultScript:
         raise UsageError(f"Unknown fault {unknown[0]!r} in {path}", f"Known: {', '.join(sorted(known))}")
     try:
         given["dropouts"] = tuple((float(a), float(b)) for a, b in given.get("dropouts", ()))
-        numbers = {name: (int if name == "seed" else float)(given[name]) for name in given if name != "dropouts"}
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"A fault in {path} is not a number: {error}") from error
-    return FaultScript(dropouts=given["dropouts"], **numbers)  # type: ignore[arg-type]
+        numbers: dict[str, Any] = {
+            name: (int if name == "seed" else float)(given[name]) for name in given if name != "dropouts"
+        }
+    except (TypeError, ValueError, OverflowError) as error:
+        advice = "dropouts is a list of [start_s, duration_s]; every other fault is a number"
+        raise UsageError(f"The fault script {path} is not usable", advice) from error
+    return FaultScript(dropouts=given["dropouts"], **numbers)
 
 
 def frames(recording: Recording, frame_samples: int = 73, start_s: float = 0.0) -> Iterator[Frame]:

@@ -68,7 +68,7 @@ def seen(asked: Asked) -> bool:
     return asked.context.analysable_fraction * asked.recorded_share >= SEEN
 
 
-def judged(yes: bool, *, sure: bool) -> Verdict:  # noqa: FBT001
+def judged(yes: bool, *, sure: bool) -> Verdict:  # noqa: FBT001 - the one thing it is about
     """A verdict; "not sure" where what was not seen could turn it."""
     return ("yes" if yes else "no") if sure else "not sure"
 

@@ -110,5 +110,5 @@ def _against(limit: Threshold, n: int, time: Fact) -> Verdict | None:
     return None if value is None else _yes(limit.passed_by(value))
 
 
-def _yes(yes: bool) -> Verdict:  # noqa: FBT001
+def _yes(yes: bool) -> Verdict:  # noqa: FBT001 - the one thing it is about
     return "yes" if yes else "no"

@@ -343,7 +343,7 @@ class _Reader:
         raise NotPlacedError(why)
 
 
-def offset_text(seconds: float, precise: bool = False) -> str:  # noqa: FBT001
+def offset_text(seconds: float, precise: bool = False) -> str:  # noqa: FBT001 - read as offset_text(t, precise=True)
     """h:mm:ss or m:ss from the start of a recording; tenths when `precise`."""
     if not precise:
         seconds = round(seconds)

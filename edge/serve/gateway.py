@@ -102,11 +102,15 @@ class Gateway:
 
     async def _pump(self, frames: "asyncio.Queue[Frame | None]") -> None:
         """Frames into the queue. A strap does not wait: when the store cannot keep up, frames are lost and counted."""
-        async for frame in self.source.stream():
-            if self.source.speed > 0 and frames.full():
-                self._dropped_frames += 1
-            else:
-                await frames.put(frame)
+        try:
+            async for frame in self.source.stream():
+                if self.source.speed > 0 and frames.full():
+                    self._dropped_frames += 1
+                else:
+                    await frames.put(frame)
+        except AnyecgError as error:  # its file was deleted or damaged meanwhile: what came in is closed properly
+            self.problem = error
+            await self._tell("source", str(error))
         await frames.put(None)
 
     def _begin(self) -> LiveRecording:
@@ -152,7 +156,12 @@ class Gateway:
             if time.monotonic() - since_retention_s > RETENTION_EVERY_S:
                 since_retention_s = time.monotonic()
                 path = recording_path(self.folder, self.recording_id)
-                await self._in(self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path)
+                try:
+                    await self._in(
+                        self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path
+                    )
+                except StorageError as error:  # the next hour tries again; states go on
+                    await self._tell("storage", str(error))
 
     async def _publish_now(self) -> None:
         if self._live is not None:
@@ -181,6 +190,10 @@ class Gateway:
             text = _json({**document, "id": asked.id})
         except AnyecgError as error:
             text = ErrorReply(asked.id, str(error), error.advice).to_json()
+        except Exception as error:
+            # A question that finds a mistake of ours costs its answer, never the recording.
+            problem = f"The question could not be answered ({type(error).__name__})"
+            text = ErrorReply(asked.id, problem, "Please report it").to_json()
         await self.link.publish(topic, text, correlation_data=message.correlation_data, expiry_s=ANSWER_EXPIRY_S)
 
     def _think(

@@ -12,8 +12,8 @@ import pytest
 
 from edge.acquire.replay import ReplaySource
 from edge.ask.answer import Answerer
-from edge.errors import StorageFull
-from edge.formats.memory import demo_recording
+from edge.errors import InputUnreadable, StorageFull
+from edge.formats.memory import ArrayRecording, demo_recording
 from edge.pipeline import annotate
 from edge.recording.library import recording_path
 from edge.recording.store import StoredRecording
@@ -175,3 +175,25 @@ def test_a_full_disk_ends_the_recording_with_an_event_and_answers_go_on(
     assert [e.kind for e in events if e.kind == "storage"]
     assert answer["status"] == "answered"
     assert answer["facts"][0]["value"] > 50
+
+
+def test_a_source_that_is_lost_meanwhile_ends_the_recording_properly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ArrayRecording.read_mv
+
+    def until_a_minute(self: ArrayRecording, start: int, stop: int) -> Any:
+        if start >= 360 * 240:  # the second hand-over of the file
+            raise InputUnreadable("the file was deleted")
+        return whole(self, start, stop)
+
+    monkeypatch.setattr(ArrayRecording, "read_mv", until_a_minute)
+
+    async def wait(gateway: Gateway, broker: Broker, ended: asyncio.Event) -> tuple[Any, dict[str, Any]]:
+        answer = await ask_after_end(gateway, broker, ended)
+        return gateway.problem, answer
+
+    problem, answer = with_gateway(tmp_path, wait)
+    assert isinstance(problem, InputUnreadable)
+    assert answer["status"] == "answered"
+    assert answer["span"]["end_s"] == pytest.approx(240)
