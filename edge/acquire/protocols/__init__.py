@@ -1,0 +1,1 @@
+"""One file per device protocol; `edge.acquire.registry` lists them."""
