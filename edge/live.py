@@ -1,16 +1,26 @@
 """The live path: frames are assembled, kept, analysed, and at the end measured. Synchronous; the rim runs it in a thread."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from edge.acquire.assemble import AssemblyState, assemble, flush
+from edge.acquire.assemble import AssemblyState, assemble, flush, give_up
 from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
 from edge.pipeline import AnalysisState, advance, finish
 from edge.recording.store import RecordingWriter, StoredRecording
 from edge.types import Decided, Fact, Frame, LinkEvent, Piece
 
-ANCHOR_EVERY_S = 60.0  # the time map needs no more: wearables drift by tens of parts per million
+
+@dataclass(slots=True)
+class Anchor:
+    """The least delayed packet of a stretch, for the time map."""
+
+    sample: int
+    utc_s: float
+    delay_s: float
+    until_s: float
+    """Host clock at which the stretch ends."""
 
 
 @dataclass(slots=True)
@@ -23,17 +33,60 @@ class LiveRecording:
     waiting_decided: list[Decided] = field(default_factory=list)
     """Decisions that a full disk refused; stored with the next ones."""
     waiting_events: list[LinkEvent] = field(default_factory=list)
-    next_anchor_s: float = 0.0
+    anchor: Anchor | None = None
+    time_shift_s: float = 0.0
+    """By how much the host's clock was set since the recording began."""
+
+    @property
+    def next_sample(self) -> int:
+        """Length of the time axis so far."""
+        return self.assembly.next_sample
 
     def take(self, frame: Frame) -> tuple[list[Decided], list[LinkEvent]]:
         """Store and analyse what one frame makes certain; return the new decisions and link events."""
         pieces, events, _ = assemble(frame, self.assembly)
         decided = self._keep(pieces, events)
-        if frame.received_s >= self.next_anchor_s and self.assembly.origin is not None:
-            stop = frame.first_sample - self.assembly.origin + len(frame.signal_mv)
-            self.writer.add_anchor(stop, frame.received_s)
-            self.next_anchor_s = frame.received_s + ANCHOR_EVERY_S
+        self._anchor(frame)
         return decided, events
+
+    def lost(self, *, refetches: bool) -> tuple[list[Decided], list[LinkEvent]]:
+        """The link is lost: without a device that can repeat, what waited for a hole to be filled waits in vain."""
+        if refetches:
+            return [], []
+        pieces, events = flush(self.assembly)
+        return self._keep(pieces, events), events
+
+    def give_up(self, before_sample: int) -> tuple[list[Decided], list[LinkEvent]]:
+        """Samples before this index will not come any more."""
+        pieces, events = give_up(before_sample, self.assembly)
+        return self._keep(pieces, events), events
+
+    def note(self, event: LinkEvent) -> None:
+        """Store what happened to the link; a full disk keeps it for later."""
+        self.waiting_events.append(event)
+        with suppress(StorageError):
+            self._store_events()
+
+    def shift_time(self, step_s: float) -> None:
+        """The host's clock was set by so much: from now on it is right, and it was wrong before."""
+        self.time_shift_s += step_s
+        self.writer.shift_time(step_s)
+
+    def _anchor(self, frame: Frame) -> None:
+        if self.assembly.origin is None:
+            return
+        stop = frame.first_sample - self.assembly.origin + len(frame.signal_mv)
+        delay_s = frame.received_s - stop / self.analysis.fs_hz
+        every_s = self.analysis.settings.link.anchor_s
+        if self.anchor is None:  # the first frame is one, so that also a short recording has its time
+            self.writer.add_anchor(stop, frame.received_s + self.time_shift_s)
+            self.anchor = Anchor(stop, frame.received_s, float("inf"), frame.received_s + every_s)
+        elif frame.received_s >= self.anchor.until_s:
+            if self.anchor.delay_s < float("inf"):
+                self.writer.add_anchor(self.anchor.sample, self.anchor.utc_s + self.time_shift_s)
+            self.anchor = Anchor(stop, frame.received_s, delay_s, frame.received_s + every_s)
+        elif delay_s < self.anchor.delay_s:
+            self.anchor = Anchor(stop, frame.received_s, delay_s, self.anchor.until_s)
 
     def end(self) -> tuple[list[Decided], list[LinkEvent]]:
         """The link has ended: hand on what was held back, decide the rest, close the store."""
@@ -46,6 +99,8 @@ class LiveRecording:
         pieces, events = flush(self.assembly)
         events.append(LinkEvent(self.assembly.next_sample, "ended", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())))
         decided = self._keep(pieces, events)
+        if self.anchor is not None and self.anchor.delay_s < float("inf"):
+            self.writer.add_anchor(self.anchor.sample, self.anchor.utc_s + self.time_shift_s)
         last = finish(self.analysis)
         self.writer.commit()
         self.writer.add_decided(last)
@@ -81,7 +136,10 @@ class LiveRecording:
             self.writer.commit()  # what was decided on is on disk before the decision
             self.writer.add_decided(self.waiting_decided)
             self.waiting_decided = []
+        self._store_events()
+        return decided
+
+    def _store_events(self) -> None:
         if self.waiting_events:
             self.writer.add_events(self.waiting_events)
             self.waiting_events = []
-        return decided

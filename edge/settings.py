@@ -88,6 +88,18 @@ class LinkSettings:
     reorder_frames: int = 8  # so many frames are held back to put a late one in its place
     frame_queue: int = 256  # frames waiting for the store; beyond it frames are dropped and counted
     state_every_s: float = 5.0  # live state is published at most so often (Home Assistant's recorder)
+    refetch_frames: int = 256  # so many are held back while a device that can repeat is asked for what is missing
+    rate_s: float = 4.0  # signal from which the true sampling rate of a strap is measured before it is recorded
+    rate_tolerance: float = 5e-4  # a measured rate nearer to the nominal one is the nominal one: stamps are in ms
+    anchor_s: float = 60.0  # the least delayed packet of so much time goes into the time map
+    silent_s: float = 3.0  # without data for so long a link counts as silent; a strap sends every 0.1 to 1 s
+    restart_s: float = 8.0  # then its stream is stopped and started …
+    reconnect_s: float = 16.0  # … and then the link is made anew
+    first_data_s: float = 40.0  # a first frame may take so long (Polar H10: complaints of 25 to 30 s)
+    retry_first_s: float = 0.5  # wait before the first attempt to connect again; it doubles …
+    retry_most_s: float = 30.0  # … up to this, so that a strap put on again is found within half a minute
+    scan_s: float = 8.0  # a strap advertises every 0.02 to 2 s
+    attempt_s: float = 20.0  # longest wait for one connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,16 @@ class Lead:
     original_unit: str = "mV"
 
 
+class SampleClock(Protocol):
+    """A fit of sample indices to UTC, where a recording has one (see edge.recording.timemap)."""
+
+    def utc_at(self, sample: float) -> float:
+        """Seconds since the Unix epoch at a sample index."""
+
+    def sample_at(self, utc_s: float) -> float:
+        """Sample index of a moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingInfo:
     """What a recording is, without its samples."""
@@ -46,6 +56,8 @@ class RecordingInfo:
     """Where it came from: "wfdb", "edf", "csv", "store" …"""
     notes: tuple[str, ...] = ()
     """What the reader left out or assumed, one plain sentence each."""
+    clock: SampleClock | None = None
+    """Where the recording's own sampling was compared with UTC; None: `start` and `fs_hz` are all there is."""
 
     @property
     def duration_s(self) -> float:
@@ -54,7 +66,18 @@ class RecordingInfo:
 
     def time_of(self, offset_s: float) -> datetime | None:
         """Clock time of an offset from the start, or None where the recording has no start time."""
-        return None if self.start is None else self.start + timedelta(seconds=offset_s)
+        if self.start is None:
+            return None
+        if self.clock is None or self.start.tzinfo is None:
+            return self.start + timedelta(seconds=offset_s)
+        return datetime.fromtimestamp(self.clock.utc_at(offset_s * self.fs_hz), self.start.tzinfo)
+
+    def offset_of(self, moment: datetime) -> float:
+        """Offset from the start in seconds of a clock time; needs a start, both with or both without a zone."""
+        assert self.start is not None
+        if self.clock is None or self.start.tzinfo is None:
+            return (moment - self.start).total_seconds()
+        return self.clock.sample_at(moment.timestamp()) / self.fs_hz
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +131,13 @@ class Frame:
     signal_mv: SignalMv
     received_s: float
     """Host clock at arrival, seconds since the Unix epoch."""
+    after: str = ""
+    """Why samples before it are missing, if they are and it is known."""
+
+
+EventKind = Literal[
+    "connected", "lost", "silent", "gap", "duplicate", "late", "clock", "contact", "battery", "ended", "storage"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +145,7 @@ class LinkEvent:
     """Something that happened to the link, at a place on the recording's time axis."""
 
     sample: int
-    kind: Literal["connected", "gap", "duplicate", "late", "clock", "ended", "storage"]
+    kind: EventKind
     detail: str = ""
 
 

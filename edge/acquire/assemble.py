@@ -11,6 +11,7 @@ from edge.types import Frame, Gap, LinkEvent, Piece, Window
 
 MAX_GAP_SAMPLES = 10**9  # three months at 130 Hz: a counter that jumps further is damage, not absence
 REMEMBERED_GAPS = 64
+UNKNOWN_CAUSE = "link lost"
 
 
 @dataclass(slots=True)
@@ -61,6 +62,17 @@ def flush(state: AssemblyState) -> tuple[list[Piece], list[LinkEvent]]:
     return _release(state, limit=0)
 
 
+def give_up(before_sample: int, state: AssemblyState) -> tuple[list[Piece], list[LinkEvent]]:
+    """Samples before this index will not come any more: hand on what waited for them."""
+    pieces: list[Piece] = []
+    events: list[LinkEvent] = []
+    while state.held and state.next_sample < before_sample:
+        new_pieces, new_events = _release(state, limit=len(state.held) - 1)
+        pieces += new_pieces
+        events += new_events
+    return pieces, events
+
+
 def _count_repeated(start: int, state: AssemblyState) -> LinkEvent:
     """A frame whose place is taken: sent twice, or so late that a gap was declared."""
     kind: Literal["late", "duplicate"] = "duplicate"
@@ -80,7 +92,7 @@ def _release(state: AssemblyState, limit: int) -> tuple[list[Piece], list[LinkEv
         if start > state.next_sample:
             if len(state.held) <= limit:
                 break
-            pieces.append(Gap(state.next_sample, start, "link lost"))
+            pieces.append(Gap(state.next_sample, start, state.held[0].after or UNKNOWN_CAUSE))
             events.append(LinkEvent(state.next_sample, "gap", f"{start - state.next_sample} samples missing"))
             state.lost = [*state.lost, (state.next_sample, start)][-REMEMBERED_GAPS:]
             state.next_sample = start

@@ -114,7 +114,7 @@ def seconds_of(wall: datetime, info: RecordingInfo) -> float:
     assert info.start is not None
     at = wall.replace(tzinfo=info.start.tzinfo) if info.start.utcoffset() else wall
     at = at.astimezone() if info.start.tzinfo and at.tzinfo is None else at
-    return checked((at - info.start).total_seconds())
+    return checked(info.offset_of(at))
 
 
 def days(info: RecordingInfo) -> list[datetime]:
@@ -138,7 +138,7 @@ def _of_date(text: str, info: RecordingInfo) -> float:
     assert info.start is not None
     if info.start.tzinfo is None:
         raise NotPlacedError(f"the recording, made at {start:%Y-%m-%d %H:%M}, does not say its time zone")
-    return checked((at - info.start).total_seconds())
+    return checked(info.offset_of(at))
 
 
 def _on_clock(text: str, info: RecordingInfo) -> list[float]:

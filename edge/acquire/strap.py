@@ -1,0 +1,268 @@
+"""A wearable over Bluetooth LE: found by its pinned address, connected, started, watched, and found again for ever.
+
+The link's rules come from what fails in the field: subscribe before start; a stream may fall silent without a
+disconnection; a device may end the stream by itself; every attempt takes a new client; always stop on the way out.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bleak import BleakClient
+from bleak.exc import BleakError
+
+from edge.acquire.arrivals import Arrival, LinkLost, LinkStatus, Received, Started, Told
+from edge.acquire.driver import DeviceRefused, Driver, NeedsPairing, Stream
+from edge.acquire.gatt import BleakGatt
+from edge.acquire.host_clock import HostClock
+from edge.acquire.mailbox import Mailbox
+from edge.acquire.packets import Battery, Contact, Item, Rejected, RrPacket, SamplePacket, Stopped
+from edge.acquire.pins import Pin
+from edge.acquire.radio import Radio
+from edge.acquire.registry import drivers, fitting
+from edge.errors import LinkError, UsageError
+from edge.settings import LinkSettings
+
+WATCH_EVERY_S = 0.25
+GOODBYE_S = 3.0  # for the stop command on the way out; the strap would go on until its battery is empty
+BOND_S = 30.0  # SMP's own timeout
+LACKING_TWICE = (
+    2  # connections without the service before a device counts as one that has none (BlueZ may show them late)
+)
+
+
+@dataclass
+class StrapSource:
+    """One pinned wearable; `stream` yields what it delivers, through every loss of the link."""
+
+    pin: Pin
+    radio: Radio
+    settings: LinkSettings = field(default_factory=LinkSettings)
+    clock: HostClock = field(default_factory=HostClock)
+    status: LinkStatus = field(default_factory=LinkStatus)
+    begun: bool = False
+    """Whether it has ever streamed."""
+    _driver: Driver | None = None
+    _lacking: int = 0
+
+    @property
+    def name(self) -> str:
+        """As in the topics and the recordings' ids."""
+        return self.pin.name
+
+    async def stream(self) -> AsyncIterator[Arrival]:
+        """Everything the wearable delivers; ends only when it is closed."""
+        mail = Mailbox(self.settings.frame_queue)
+        self.status.address = self.pin.address
+        linking = asyncio.create_task(self._keep_linked(mail), name=f"acquire.{self.pin.name}")
+        try:
+            while True:
+                arriving = asyncio.ensure_future(mail.get())
+                await asyncio.wait({arriving, linking}, return_when=asyncio.FIRST_COMPLETED)
+                if linking.done():  # only a mistake ends it
+                    arriving.cancel()
+                    linking.result()
+                self.status.dropped = mail.dropped
+                yield arriving.result()
+        finally:
+            linking.cancel()
+            await asyncio.gather(linking, return_exceptions=True)
+
+    async def _keep_linked(self, mail: Mailbox) -> None:
+        """Find, connect, stream; again and again, with growing waits while it fails."""
+        wait_s = self.settings.retry_first_s
+        try:
+            while True:
+                try:
+                    await self._link_once(mail)
+                    wait_s = self.settings.retry_first_s
+                except DeviceRefused as error:
+                    mail.put(Told("lost", str(error), self.clock.now()))
+                    wait_s = self.settings.retry_most_s
+                except LinkError as error:
+                    mail.put(Told("lost", str(error), self.clock.now()))
+                self.status.state = "lost"
+                await asyncio.sleep(self.clock.host_s(wait_s))
+                wait_s = min(2 * wait_s, self.settings.retry_most_s)
+        finally:
+            self.radio.forget(self.pin.address)
+            self.status.state = "ended"
+
+    async def _link_once(self, mail: Mailbox) -> None:
+        """One connection, from finding the device to losing it; LinkError where it never streamed."""
+        self.status.state = "searching"
+        device, advertisement = await self.radio.find(self.pin.address)
+        self.status.state, self.status.rssi_dbm = "connecting", advertisement.rssi
+        lost = asyncio.Event()
+        try:
+            async with asyncio.timeout(self.settings.attempt_s):
+                client = await self.radio.connect(device, lost.set)
+        except TimeoutError as error:
+            raise LinkError(f"{self.pin.address} did not connect in {self.settings.attempt_s:g} s") from error
+        session = _Session(self, mail, lost)
+        gatt = BleakGatt(client, session.deliver)
+        driver: Driver | None = None
+        try:
+            driver = self._driver_for(gatt, advertisement.local_name or device.name or "")
+            await session.begin(await self._start(driver, gatt, client, session))
+            await session.watch(driver, gatt)
+        finally:
+            if driver is not None and not lost.is_set():
+                with suppress(TimeoutError, LinkError):
+                    await asyncio.wait_for(driver.stop(gatt), GOODBYE_S)
+            session.end("link lost" if lost.is_set() else "link made anew")
+            with suppress(BleakError, OSError, EOFError, TimeoutError):
+                await asyncio.wait_for(client.disconnect(), GOODBYE_S)
+
+    async def _start(self, driver: Driver, gatt: BleakGatt, client: BleakClient, session: "_Session") -> Stream:
+        """Start the stream; a device that asks for it is paired once."""
+        try:
+            return await driver.start(gatt, session.deliver)
+        except NeedsPairing:
+            if not self.pin.bond:
+                raise
+        try:
+            async with asyncio.timeout(BOND_S):
+                await client.pair()
+        except (BleakError, OSError, TimeoutError, NotImplementedError) as error:
+            raise LinkError(
+                f"Pairing with {self.pin.address} failed: {error}", "Pair it in the system's settings"
+            ) from error
+        return await driver.start(gatt, session.deliver)
+
+    def _driver_for(self, gatt: BleakGatt, local_name: str) -> Driver:
+        """The pinned protocol, or the one that fits; without its service, at last the protocol it falls back to."""
+        if self._driver is None or not self.begun:
+            self._driver = self._choose(gatt, local_name)()
+        missing = [service for service in self._driver.services if not gatt.has(service)]
+        if not missing:
+            self._lacking = 0
+            return self._driver
+        self._lacking += 1
+        fallback = getattr(self._driver, "fallback", None)
+        if fallback and not self.begun and self._lacking >= LACKING_TWICE:
+            other = drivers()[fallback]
+            if all(gatt.has(service) for service in other.services):
+                return other()
+        if fallback and not self.begun:
+            raise LinkError(f"{self.pin.address} shows no service for {self._driver.name}", "It is looked at once more")
+        raise DeviceRefused(
+            f"{self.pin.address} has no service for {self._driver.name}",
+            "Is it the right device, with its latest firmware?",
+        )
+
+    def _choose(self, gatt: BleakGatt, local_name: str) -> type[Driver]:
+        known = drivers()
+        if self.pin.protocol is not None:
+            if self.pin.protocol not in known:
+                raise UsageError(f"No protocol {self.pin.protocol!r}", f"Known: {', '.join(known)}")
+            return known[self.pin.protocol]
+        chosen = fitting([service for d in known.values() for service in d.services if gatt.has(service)], local_name)
+        if chosen is None:
+            raise DeviceRefused(f"{self.pin.address} speaks no protocol known here", f"Known: {', '.join(known)}")
+        return chosen
+
+
+@dataclass
+class _Session:
+    """One connection's stream: what it delivers goes into the mailbox in order, its start first."""
+
+    source: StrapSource
+    mail: Mailbox
+    lost: asyncio.Event
+    early: list[Received] | None = field(default_factory=list)
+    """What came before the stream was known; None afterwards."""
+    last_data_s: float = 0.0
+    heard: bool = False
+    told_silent: bool = False
+    stopped: bool = False
+
+    def deliver(self, item: Item) -> None:
+        """From the radio's callbacks."""
+        status, now_s = self.source.status, self.source.clock.now()
+        match item:
+            case Rejected():
+                status.rejected += 1
+                return
+            case Battery():
+                status.battery_percent = item.percent
+            case Contact():
+                status.contact = item.on
+            case Stopped():
+                self.stopped = True
+            case SamplePacket() | RrPacket():
+                if isinstance(item, RrPacket):
+                    status.contact = item.contact
+                self._hear(now_s)
+            case _:
+                pass
+        received = Received(item, now_s)
+        if self.early is not None:
+            self.early.append(received)
+        else:
+            self.mail.put(received)
+
+    async def begin(self, stream: Stream) -> None:
+        """The stream runs: say so, then hand on what came meanwhile."""
+        source, now_s = self.source, self.source.clock.now()
+        source.status.state, source.status.protocol = "streaming", stream.protocol
+        source.status.device = stream.device
+        source.status.reconnects += source.begun
+        self.mail.put(Started(stream, now_s))
+        again = " again" if source.begun else ""
+        source.begun = True
+        self.mail.put(Told("connected", f"{stream.device or stream.protocol}{again}", now_s))
+        self._flush()
+        self.last_data_s = now_s
+
+    def end(self, cause: str) -> None:
+        """The connection is over."""
+        if self.early is None:
+            now_s = self.source.clock.now()
+            self.mail.put(LinkLost(now_s, cause))
+            self.mail.put(Told("lost", cause, now_s))
+        self.early = None
+
+    async def watch(self, driver: Driver, gatt: BleakGatt) -> None:
+        """Until the link is lost or so silent that it must be made anew."""
+        settings, clock = self.source.settings, self.source.clock
+        restarted = 0
+        while not self.lost.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.lost.wait(), WATCH_EVERY_S)
+                return
+            quiet_s = clock.now() - self.last_data_s
+            if self.heard and not self.told_silent and quiet_s > settings.silent_s:
+                self.told_silent, self.source.status.state = True, "silent"
+                self.mail.put(Told("silent", f"no data for {settings.silent_s:g} s", clock.now()))
+            if quiet_s < settings.silent_s and not self.stopped:
+                restarted = 0
+            restart_s = settings.restart_s if self.heard else settings.first_data_s
+            reconnect_s = settings.reconnect_s if self.heard else settings.first_data_s + settings.restart_s
+            if quiet_s > reconnect_s or (self.stopped and restarted >= MAX_RESTARTS):
+                return
+            if self.stopped or (quiet_s > restart_s and not restarted):
+                restarted, self.stopped = restarted + 1, False
+                await self._restart(driver, gatt)
+
+    async def _restart(self, driver: Driver, gatt: BleakGatt) -> None:
+        """Stop and start a stream that fell silent or was ended by the device."""
+        self.early = []
+        await driver.stop(gatt)
+        stream = await driver.start(gatt, self.deliver)
+        self.mail.put(Started(stream, self.source.clock.now()))
+        self._flush()
+
+    def _hear(self, now_s: float) -> None:
+        if self.told_silent:
+            silent_s = now_s - self.last_data_s
+            self.mail.put(Told("connected", f"data again after {silent_s:.1f} s", now_s))
+            self.source.status.state, self.told_silent = "streaming", False
+        self.heard, self.last_data_s = True, now_s
+        self.source.status.last_data_s = now_s
+
+    def _flush(self) -> None:
+        early, self.early = self.early or [], None
+        for received in early:
+            self.mail.put(received)

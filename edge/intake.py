@@ -1,0 +1,227 @@
+"""What a source delivers becomes recordings: placed in time, kept, analysed. Synchronous; the rim runs it in a thread."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+from edge.acquire.arrivals import Arrival, LinkLost, Received, Started, Told
+from edge.acquire.assemble import AssemblyState
+from edge.acquire.device_clock import median_period_ns
+from edge.acquire.driver import Stream
+from edge.acquire.packets import Contact, Gone, Restarted, RrPacket, SamplePacket, Stopped
+from edge.acquire.timeline import Placed, TimelineState, lose_link, place, restart
+from edge.inputs import analysis_lead
+from edge.live import LiveRecording
+from edge.live_rr import LiveRr
+from edge.pipeline import AnalysisState
+from edge.recording.codec import to_mv
+from edge.recording.store import RecordingWriter
+from edge.settings import Settings
+from edge.types import Decided, Frame, Lead, LinkEvent
+
+News = tuple[list[Decided], list[LinkEvent]]
+Begin = Callable[[tuple[Lead, ...], float, datetime, tuple[str, ...]], RecordingWriter]
+"""Leads, rate, start and notes to the writer of a new recording."""
+
+ENOUGH_PACKETS = 3  # give the steps that a median needs
+CLOCK_STEP_S = 0.5  # smaller steps of the host's clock are its ordinary correction
+
+
+@dataclass(slots=True)
+class Intake:
+    """One source's way into recordings; a stream with other leads or another rate begins a new one."""
+
+    begin: Begin
+    settings: Settings
+    recording: LiveRecording | LiveRr | None = None
+    timeline: TimelineState | None = None
+    _stream: Stream | None = None
+    _held: list[Received] = field(default_factory=list)
+    """Packets from which the true rate is measured, before the recording begins."""
+
+    def take(self, arrival: Arrival) -> News:
+        """Take in what arrived; returns new decisions and link events. StorageError costs nothing taken in before."""
+        match arrival:
+            case Frame():
+                return self._frame(arrival)
+            case Started():
+                return self._started(arrival)
+            case LinkLost():
+                return self._lost(arrival)
+            case Told():
+                return self._tell(LinkEvent(self._at(), arrival.kind, arrival.detail))
+            case Received():
+                return self._received(arrival)
+
+    def clock_step(self, step_s: float) -> News:
+        """The host's clock was set by so much."""
+        if abs(step_s) < CLOCK_STEP_S or not isinstance(self.recording, LiveRecording):
+            return [], []
+        self.recording.shift_time(step_s)
+        return self._tell(LinkEvent(self._at(), "clock", f"this computer's clock was set by {step_s:+.1f} s"))
+
+    def end(self) -> News:
+        """The source has ended: decide the rest and close the recording."""
+        if self._held:
+            self._begin_held()
+        if self.recording is None:
+            return [], []
+        news = self._place_rest()
+        recording, self.recording = self.recording, None
+        return _joined([news, recording.end()])
+
+    def _at(self) -> int:
+        return self.recording.next_sample if self.recording is not None else 0
+
+    def _tell(self, event: LinkEvent) -> News:
+        if self.recording is not None:
+            self.recording.note(event)
+        return [], [event]
+
+    def _started(self, started: Started) -> News:
+        stream, before = started.stream, self._stream
+        news: News = ([], [])
+        if before is not None and (stream.leads, stream.fs_hz) != (before.leads, before.fs_hz):
+            news = self.end()  # other leads or another rate cannot stand in the same recording
+        self._stream = stream
+        if self.recording is None and not self._held and stream.protocol == "replay":
+            self._begin_recording(stream.fs_hz, started.received_s)
+        return news
+
+    def _lost(self, lost: LinkLost) -> News:
+        if self._held:
+            begun = self._begin_held() if len(self._held) > ENOUGH_PACKETS else self._forget_held()
+            return _joined([begun, self._lost(lost)])
+        if isinstance(self.recording, LiveRr):
+            return self.recording.lost(lost.received_s, lost.cause)
+        if self.recording is None or self.timeline is None or self._stream is None:
+            return [], []
+        placed = self._frames(lose_link(self.timeline))
+        return _joined([placed, self.recording.lost(refetches=self._stream.refetches)])
+
+    def _forget_held(self) -> News:
+        """Too little to measure a rate from, with which all that follows would be recorded."""
+        n, self._held = len(self._held), []
+        return [], [LinkEvent(0, "lost", f"the first {n} packets were too few to measure the strap's rate; left out")]
+
+    def _place_rest(self) -> News:
+        if self.timeline is None or self.recording is None:
+            return [], []
+        return self._frames(lose_link(self.timeline))
+
+    def _received(self, arrived: Received) -> News:
+        match arrived.item:
+            case SamplePacket():
+                return self._samples(arrived)
+            case RrPacket() as packet:
+                return self._rr(packet, arrived.received_s)
+            case Restarted():
+                if self.timeline is not None:
+                    restart(self.timeline)
+                return [], []
+            case Gone() as gone:
+                if self.timeline is None or not isinstance(self.recording, LiveRecording):
+                    return [], []
+                return self.recording.give_up(gone.before_counter + (self.timeline.offset or 0))
+            case Contact() as contact:
+                which = f" of lead {', '.join(str(lead + 1) for lead in contact.leads)}" if contact.leads else ""
+                return self._tell(
+                    LinkEvent(self._at(), "contact", f"contact{which} {'made' if contact.on else 'lost'}")
+                )
+            case Stopped() as stopped:
+                return self._tell(LinkEvent(self._at(), "silent", stopped.detail))
+            case _:
+                return [], []  # battery and damage are counted in the link's status
+
+    def _rr(self, packet: RrPacket, received_s: float) -> News:
+        assert self._stream is not None
+        if self.recording is None:
+            self._begin_recording(self._stream.fs_hz, received_s)
+        assert isinstance(self.recording, LiveRr)
+        return self.recording.take(packet, received_s)
+
+    def _samples(self, arrived: Received) -> News:
+        assert self._stream is not None
+        assert isinstance(arrived.item, SamplePacket)
+        if arrived.item.counts.shape[1] != len(self._stream.leads):
+            return [], []
+        if self.recording is None:
+            return self._before_recording(arrived)
+        assert self.timeline is not None
+        placed, events = place(arrived.item, arrived.received_s, self.timeline)
+        for event in events:
+            self.recording.note(event)
+        return _joined([([], events), self._frames(placed)])
+
+    def _before_recording(self, arrived: Received) -> News:
+        assert self._stream is not None
+        self._held.append(arrived)
+        if self._stream.measures_rate:
+            n_samples = sum(len(a.item.counts) for a in self._held if isinstance(a.item, SamplePacket))
+            if n_samples < self.settings.link.rate_s * self._stream.fs_hz:
+                return [], []
+        return self._begin_held()
+
+    def _begin_held(self) -> News:
+        """The rate is known, as well as it can be: the recording begins with what was held back."""
+        assert self._stream is not None
+        held, self._held = self._held, []
+        packets = [a.item for a in held if isinstance(a.item, SamplePacket)]
+        fs_hz = _rate(self._stream, packets, self.settings.link.rate_tolerance)
+        self._begin_recording(fs_hz, held[0].received_s - len(packets[0].counts) / fs_hz)
+        return _joined([self._samples(arrived) for arrived in held])
+
+    def _begin_recording(self, fs_hz: float, start_s: float) -> None:
+        assert self._stream is not None
+        stream = self._stream
+        writer = self.begin(stream.leads, fs_hz, datetime.fromtimestamp(start_s, UTC), stream.notes)
+        if stream.placement == "rr":
+            self.recording = LiveRr(writer, self.settings)
+            return
+        link = self.settings.link
+        hold = link.refetch_frames if stream.refetches else link.reorder_frames
+        analysis = AnalysisState(fs_hz, analysis_lead(stream.leads), self.settings)
+        self.recording = LiveRecording(writer, analysis, AssemblyState(hold_frames=hold))
+        self.timeline = TimelineState(fs_hz, stream.placement, stream.packet_samples)
+
+    def _frames(self, placed: list[Placed]) -> News:
+        assert self._stream is not None
+        leads = self._stream.leads
+        return _joined(
+            [
+                self._frame(
+                    Frame(
+                        p.first_sample,
+                        np.column_stack([to_mv(p.counts[:, k], lead) for k, lead in enumerate(leads)]),
+                        p.received_s,
+                        p.after,
+                    )
+                )
+                for p in placed
+            ]
+        )
+
+    def _frame(self, frame: Frame) -> News:
+        assert isinstance(self.recording, LiveRecording)
+        return self.recording.take(frame)
+
+
+def _rate(stream: Stream, packets: list[SamplePacket], tolerance: float) -> float:
+    """The measured sampling rate, to 0.01 Hz, where it was measured and differs from the nominal one."""
+    if not stream.measures_rate:
+        return stream.fs_hz
+    first, last = packets[0], packets[-1]
+    if None not in (first.counter, last.counter, first.device_ns, last.device_ns):
+        n_samples = (last.counter or 0) - (first.counter or 0)
+        period_ns = ((last.device_ns or 0) - (first.device_ns or 0)) / n_samples if n_samples > 0 else None
+    else:
+        period_ns = median_period_ns([(len(p.counts), p.device_ns) for p in packets if p.device_ns is not None])
+    if not period_ns or not 0.9 < 1e9 / period_ns / stream.fs_hz < 1.1:
+        return stream.fs_hz
+    return stream.fs_hz if abs(1e9 / period_ns / stream.fs_hz - 1) < tolerance else round(1e9 / period_ns, 2)
+
+
+def _joined(news: list[News]) -> News:
+    return [d for decided, _ in news for d in decided], [e for _, events in news for e in events]
