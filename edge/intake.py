@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from edge.acquire.arrivals import Arrival, LinkLost, Received, Started, Told
+from edge.acquire.arrivals import Arrival, ClockSet, LinkLost, Received, Started, Told
 from edge.acquire.assemble import AssemblyState
 from edge.acquire.device_clock import median_period_ns
 from edge.acquire.driver import Stream
 from edge.acquire.packets import Contact, Gone, Restarted, RrPacket, SamplePacket, Stopped
+from edge.acquire.replay import PROTOCOL
 from edge.acquire.timeline import Placed, TimelineState, lose_link, place, restart
 from edge.inputs import analysis_lead
 from edge.live import LiveRecording
@@ -26,7 +27,17 @@ Begin = Callable[[tuple[Lead, ...], float, datetime, tuple[str, ...]], Recording
 """Leads, rate, start and notes to the writer of a new recording."""
 
 ENOUGH_PACKETS = 3  # give the steps that a median needs
-CLOCK_STEP_S = 0.5  # smaller steps of the host's clock are its ordinary correction
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounts:
+    """What was counted on the way into the present recording."""
+
+    next_sample: int = 0
+    duplicates: int = 0
+    late: int = 0
+    malformed: int = 0
+    clock_jumps: int = 0
 
 
 @dataclass(slots=True)
@@ -38,6 +49,7 @@ class Intake:
     recording: LiveRecording | LiveRr | None = None
     timeline: TimelineState | None = None
     _stream: Stream | None = None
+    _last_counts: LinkCounts = field(default_factory=LinkCounts)
     _held: list[Received] = field(default_factory=list)
     """Packets from which the true rate is measured, before the recording begins."""
 
@@ -50,14 +62,15 @@ class Intake:
                 return self._started(arrival)
             case LinkLost():
                 return self._lost(arrival)
+            case ClockSet():
+                return self._clock_set(arrival.step_s)
             case Told():
                 return self._tell(LinkEvent(self._at(), arrival.kind, arrival.detail))
             case Received():
                 return self._received(arrival)
 
-    def clock_step(self, step_s: float) -> News:
-        """The host's clock was set by so much."""
-        if abs(step_s) < CLOCK_STEP_S or not isinstance(self.recording, LiveRecording):
+    def _clock_set(self, step_s: float) -> News:
+        if self.recording is None:
             return [], []
         self.recording.shift_time(step_s)
         return self._tell(LinkEvent(self._at(), "clock", f"this computer's clock was set by {step_s:+.1f} s"))
@@ -69,8 +82,23 @@ class Intake:
         if self.recording is None:
             return [], []
         news = self._place_rest()
-        recording, self.recording = self.recording, None
-        return _joined([news, recording.end()])
+        recording = self.recording
+        try:
+            return _joined([news, recording.end()])
+        finally:
+            self._last_counts = self.counts()
+            self.recording = self.timeline = None
+
+    def counts(self) -> LinkCounts:
+        """The counters of the present recording."""
+        jumps = self.timeline.jumps if self.timeline is not None else 0
+        match self.recording:
+            case LiveRecording(assembly=a):
+                return LinkCounts(a.next_sample, a.duplicates, a.late, a.malformed, jumps)
+            case LiveRr() as rr:
+                return LinkCounts(rr.next_sample)
+            case None:
+                return self._last_counts
 
     def _at(self) -> int:
         return self.recording.next_sample if self.recording is not None else 0
@@ -86,7 +114,7 @@ class Intake:
         if before is not None and (stream.leads, stream.fs_hz) != (before.leads, before.fs_hz):
             news = self.end()  # other leads or another rate cannot stand in the same recording
         self._stream = stream
-        if self.recording is None and not self._held and stream.protocol == "replay":
+        if self.recording is None and not self._held and stream.protocol == PROTOCOL:
             self._begin_recording(stream.fs_hz, started.received_s)
         return news
 

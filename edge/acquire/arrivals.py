@@ -1,11 +1,14 @@
 """What a source of samples delivers, in order: a stream's start, its items, losses, and news of the link."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edge.acquire.driver import Stream
 from edge.acquire.packets import Item
 from edge.types import EventKind, Frame
+
+if TYPE_CHECKING:
+    from edge.acquire.mailbox import Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,14 @@ class Told:
     received_s: float
 
 
-Arrival = Started | Received | LinkLost | Told | Frame
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The host's own clock was set."""
+
+    step_s: float
+
+
+Arrival = Started | Received | LinkLost | Told | ClockSet | Frame
 
 LinkState = Literal["searching", "connecting", "streaming", "silent", "lost", "replaying", "ended"]
 
@@ -63,7 +73,20 @@ class LinkStatus:
     reconnects: int = 0
     rejected: int = 0
     """Values that were damaged, cut or of an unknown kind."""
-    dropped: int = 0
-    """Arrivals lost on the gateway because its storage could not keep up."""
-    last_data_s: float | None = None
-    """Steady host clock at the latest samples."""
+    silent_s: float | None = None
+    """How long nothing has come, as far as the source watches it."""
+
+
+class Source(Protocol):
+    """A wearable, real, virtual or replayed."""
+
+    @property
+    def name(self) -> str:
+        """Beginning of the recordings' ids."""
+
+    @property
+    def status(self) -> LinkStatus:
+        """How the link stands."""
+
+    async def run(self, mail: "Mailbox") -> None:
+        """Deliver into the mailbox until the source ends or the task is cancelled."""

@@ -1,32 +1,52 @@
-"""Arrivals on their way from radio callbacks, which cannot wait, to the store: bounded, what is lost is counted."""
+"""Arrivals on their way from a source, which may not wait, to the store: bounded, and what is lost is counted."""
 
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from edge.acquire.arrivals import Arrival, Received
+from edge.acquire.arrivals import Arrival, Received, Started
+from edge.types import Frame
 
 
 @dataclass(slots=True)
 class Mailbox:
-    """Data beyond `limit` is dropped; starts, losses and news always fit."""
+    """Samples beyond `limit` arrivals are dropped; starts, losses and news always fit."""
 
     limit: int
     dropped: int = 0
     _waiting: deque[Arrival] = field(default_factory=deque)
-    _some: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+    _closed: bool = False
 
     def put(self, arrival: Arrival) -> None:
-        """Take in one arrival."""
-        if isinstance(arrival, Received) and len(self._waiting) >= self.limit:
+        """Take in one arrival; never waits."""
+        if len(self._waiting) >= self.limit and isinstance(arrival, (Received, Frame)):
             self.dropped += 1
             return
         self._waiting.append(arrival)
-        self._some.set()
+        self._changed.set()
 
-    async def get(self) -> Arrival:
-        """The oldest arrival, once there is one."""
-        while not self._waiting:
-            self._some.clear()
-            await self._some.wait()
-        return self._waiting.popleft()
+    async def room(self) -> None:
+        """Wait until nothing would be dropped: for sources that can wait."""
+        while len(self._waiting) >= self.limit:
+            self._room.clear()
+            await self._room.wait()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._closed = True
+        self._changed.set()
+
+    async def batch(self, most: int) -> list[Arrival]:
+        """What waits, at least one arrival; a stream's start ends a batch. Empty once closed."""
+        while not self._waiting and not self._closed:
+            self._changed.clear()
+            await self._changed.wait()
+        batch: list[Arrival] = []
+        while self._waiting and len(batch) < most:
+            batch.append(self._waiting.popleft())
+            if isinstance(batch[-1], Started):
+                break
+        self._room.set()
+        return batch

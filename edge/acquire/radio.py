@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.errors import ExtraMissing, LinkError, UsageError
+from edge.errors import ExtraMissing, LinkError
 
 try:
     from bleak import BleakClient, BleakScanner
@@ -102,18 +102,14 @@ async def open_radio(where: str | None) -> AsyncIterator[Radio]:
     if where is None:
         yield Radio()
         return
-    if not where.startswith("tcp-client:"):
-        raise UsageError(f"{where!r} is no radio", "Give tcp-client:HOST:PORT, or nothing for the system's Bluetooth")
     from firmware_bridge.air import remote_adapter
 
-    async with remote_adapter(where) as adapter:
-        yield virtual_radio(adapter)
+    async with remote_adapter(where) as air:
+        yield virtual_radio(air)
 
 
-def virtual_radio(adapter: Any) -> Radio:
-    """A radio over bumble, for virtual wearables; `adapter` is one of firmware_bridge.air."""
+def virtual_radio(air: Any) -> Radio:
+    """A radio over bumble, for virtual wearables; `air` is a medium of firmware_bridge.air."""
     from firmware_bridge.bumble_bleak import AirClient, AirScanner
 
-    return Radio(
-        "The virtual air", {"backend": AirScanner, "adapter": adapter}, {"backend": AirClient, "adapter": adapter}
-    )
+    return Radio("The virtual air", {"backend": AirScanner, "air": air}, {"backend": AirClient, "air": air})

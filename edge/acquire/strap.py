@@ -5,14 +5,13 @@ disconnection; a device may end the stream by itself; every attempt takes a new 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bleak import BleakClient
 from bleak.exc import BleakError
 
-from edge.acquire.arrivals import Arrival, LinkLost, LinkStatus, Received, Started, Told
+from edge.acquire.arrivals import ClockSet, LinkLost, LinkStatus, Received, Started, Told
 from edge.acquire.driver import DeviceRefused, Driver, NeedsPairing, Stream
 from edge.acquire.gatt import BleakGatt
 from edge.acquire.host_clock import HostClock
@@ -20,16 +19,16 @@ from edge.acquire.mailbox import Mailbox
 from edge.acquire.packets import Battery, Contact, Item, Rejected, RrPacket, SamplePacket, Stopped
 from edge.acquire.pins import Pin
 from edge.acquire.radio import Radio
-from edge.acquire.registry import drivers, fitting
+from edge.acquire.registry import drivers, fallback, fitting
 from edge.errors import LinkError, UsageError
 from edge.settings import LinkSettings
 
 WATCH_EVERY_S = 0.25
+CLOCK_STEP_S = 0.5  # smaller steps of this computer's clock are its ordinary correction
 GOODBYE_S = 3.0  # for the stop command on the way out; the strap would go on until its battery is empty
 BOND_S = 30.0  # SMP's own timeout
-LACKING_TWICE = (
-    2  # connections without the service before a device counts as one that has none (BlueZ may show them late)
-)
+MAX_RESTARTS = 3  # of a stream that the device ends again and again; then the link is made anew
+LACKING_TWICE = 2  # connections without the service before a device has none; BlueZ may show them late
 
 
 @dataclass
@@ -45,29 +44,31 @@ class StrapSource:
     """Whether it has ever streamed."""
     _driver: Driver | None = None
     _lacking: int = 0
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
         """As in the topics and the recordings' ids."""
         return self.pin.name
 
-    async def stream(self) -> AsyncIterator[Arrival]:
-        """Everything the wearable delivers; ends only when it is closed."""
-        mail = Mailbox(self.settings.frame_queue)
+    async def run(self, mail: Mailbox) -> None:
+        """Deliver everything into the mailbox, through every loss, until `close` or cancellation."""
         self.status.address = self.pin.address
         linking = asyncio.create_task(self._keep_linked(mail), name=f"acquire.{self.pin.name}")
+        closing = asyncio.create_task(self._closing.wait(), name=f"acquire.{self.pin.name}.close")
         try:
-            while True:
-                arriving = asyncio.ensure_future(mail.get())
-                await asyncio.wait({arriving, linking}, return_when=asyncio.FIRST_COMPLETED)
-                if linking.done():  # only a mistake ends it
-                    arriving.cancel()
-                    linking.result()
-                self.status.dropped = mail.dropped
-                yield arriving.result()
+            await asyncio.wait({linking, closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            linking.cancel()
-            await asyncio.gather(linking, return_exceptions=True)
+            for task in (linking, closing):
+                task.cancel()
+            ended = (await asyncio.gather(linking, closing, return_exceptions=True))[0]
+            self.status.state = "ended"
+        if isinstance(ended, Exception):  # a mistake of ours or of the configuration; losses of the link end nothing
+            raise ended
+
+    def close(self) -> None:
+        """End the stream politely; `run` returns then."""
+        self._closing.set()
 
     async def _keep_linked(self, mail: Mailbox) -> None:
         """Find, connect, stream; again and again, with growing waits while it fails."""
@@ -87,7 +88,6 @@ class StrapSource:
                 wait_s = min(2 * wait_s, self.settings.retry_most_s)
         finally:
             self.radio.forget(self.pin.address)
-            self.status.state = "ended"
 
     async def _link_once(self, mail: Mailbox) -> None:
         """One connection, from finding the device to losing it; LinkError where it never streamed."""
@@ -133,20 +133,20 @@ class StrapSource:
 
     def _driver_for(self, gatt: BleakGatt, local_name: str) -> Driver:
         """The pinned protocol, or the one that fits; without its service, at last the protocol it falls back to."""
-        if self._driver is None or not self.begun:
+        if self._driver is None:
             self._driver = self._choose(gatt, local_name)()
         missing = [service for service in self._driver.services if not gatt.has(service)]
         if not missing:
             self._lacking = 0
             return self._driver
         self._lacking += 1
-        fallback = getattr(self._driver, "fallback", None)
-        if fallback and not self.begun and self._lacking >= LACKING_TWICE:
-            other = drivers()[fallback]
+        other = fallback(type(self._driver))
+        if other is not None and not self.begun:
+            if self._lacking < LACKING_TWICE:
+                raise LinkError(f"{self.pin.address} shows no service for {self._driver.name}", "It is looked at again")
             if all(gatt.has(service) for service in other.services):
-                return other()
-        if fallback and not self.begun:
-            raise LinkError(f"{self.pin.address} shows no service for {self._driver.name}", "It is looked at once more")
+                self._driver, self._lacking = other(), 0
+                return self._driver
         raise DeviceRefused(
             f"{self.pin.address} has no service for {self._driver.name}",
             "Is it the right device, with its latest firmware?",
@@ -232,7 +232,10 @@ class _Session:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.lost.wait(), WATCH_EVERY_S)
                 return
+            if abs(step_s := clock.step()) > CLOCK_STEP_S:
+                self.mail.put(ClockSet(step_s))
             quiet_s = clock.now() - self.last_data_s
+            self.source.status.silent_s = quiet_s
             if self.heard and not self.told_silent and quiet_s > settings.silent_s:
                 self.told_silent, self.source.status.state = True, "silent"
                 self.mail.put(Told("silent", f"no data for {settings.silent_s:g} s", clock.now()))
@@ -260,7 +263,7 @@ class _Session:
             self.mail.put(Told("connected", f"data again after {silent_s:.1f} s", now_s))
             self.source.status.state, self.told_silent = "streaming", False
         self.heard, self.last_data_s = True, now_s
-        self.source.status.last_data_s = now_s
+        self.source.status.silent_s = 0.0
 
     def _flush(self) -> None:
         early, self.early = self.early or [], None

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edge.acquire import arrival
+from edge.acquire.arrival import ArrivalState, pop, push
 from edge.acquire.device_clock import DeviceClock
 from edge.acquire.packets import Counts, SamplePacket
 from edge.types import LinkEvent
@@ -45,7 +45,7 @@ class TimelineState:
     offset: int | None = None
     """Index minus the device's counter; None until the first packet and after a restart."""
     clock: DeviceClock = field(default_factory=lambda: DeviceClock(0.0))
-    arrival: arrival.ArrivalState = field(default_factory=lambda: arrival.ArrivalState(0.0))
+    arrival: ArrivalState = field(default_factory=lambda: ArrivalState(0.0))
     last_received_s: float | None = None
     after: str = LOST
     holes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -62,7 +62,7 @@ class TimelineState:
 def place(packet: SamplePacket, received_s: float, state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
     """Give one packet its place; `received_s` is a steady host clock. Packets placed by arrival come out later."""
     if state.placement == "arrival":
-        arrival.push(packet, received_s, state.arrival)
+        push(packet, received_s, state.arrival)
         return _settle(received_s, state), []
     if state.placement == "counter" and packet.counter is not None:
         first, events = _by_counter(packet, received_s, state)
@@ -87,7 +87,7 @@ def restart(state: TimelineState) -> None:
 
 def _settle(now_s: float, state: TimelineState) -> list[Placed]:
     placed = []
-    while (settled := arrival.pop(state.next_sample, now_s, state.arrival)) is not None:
+    while (settled := pop(state.next_sample, now_s, state.arrival)) is not None:
         packet, received_s, missing = settled
         placed.append(_put(state.next_sample + missing, packet, received_s, state))
     return placed

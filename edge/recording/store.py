@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edge.clean.quality import Reason, State
 from edge.errors import InputUnreadable, StorageError, StorageFull
-from edge.recording import codec
+from edge.recording import codec, timemap
 from edge.settings import StoreSettings
 from edge.types import (
     Annotations,
@@ -82,6 +82,7 @@ class StoredRecording:
             self._db.close()
             raise _unreadable(path, error) from error
         self._cache: OrderedDict[tuple[int, int, int], SignalMv | None] = OrderedDict()
+        self._info = replace(self._info, clock=timemap.fit(self.anchors(), self._info.fs_hz))
 
     @property
     def info(self) -> RecordingInfo:
@@ -291,6 +292,19 @@ class RecordingWriter:
     def add_anchor(self, sample: int, utc_s: float) -> None:
         """Store a pair of sample index and host clock."""
         self._transact([("INSERT OR REPLACE INTO anchor VALUES (?, ?)", (sample, utc_s))])
+
+    def shift_time(self, step_s: float) -> None:
+        """The host's clock was wrong by so much when the start and the anchors were stored."""
+        start = self.info.start
+        if start is not None:
+            self.info = replace(self.info, start=start + timedelta(seconds=step_s))
+            moved = self.info.start.isoformat() if self.info.start else ""
+            self._transact(
+                [
+                    ("UPDATE anchor SET utc_s = utc_s + ?", (step_s,)),
+                    ("UPDATE meta SET value = ? WHERE key = 'start'", (moved,)),
+                ]
+            )
 
     def close(self) -> None:
         """Commit and close; the file is then complete in itself."""

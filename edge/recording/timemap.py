@@ -1,8 +1,8 @@
 """Sample indices to UTC: a fit of what arrived when, robust against delayed packets and drifting crystals.
 
 An anchor is a sample index and the host's clock when everything before it had arrived. Arrival is late by a varying
-delay and never early; so after the common slope is taken out, each anchor is held to the lowest neighbours that
-crystals' drift allows. The smallest delay itself cannot be seen and stays in the result as a constant.
+delay and never early; so after the common slope is taken out, what rises faster than crystals drift, and comes down
+again, is taken for a backlog and cut off. The smallest delay itself cannot be seen and stays as a constant.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-DRIFT = 100e-6  # change of the sampling rate against the host that is still believed; crystals stay far below
+DRIFT = 20e-6  # a delay that rises faster and comes down again was a backlog; crystals wander by a few ppm
 SLOPE_POINTS = 200  # the common slope is the median over pairs of so many anchors
 MIN_SLOPE_S = 60.0  # shorter recordings take the nominal rate
 
@@ -44,13 +44,19 @@ def fit(anchors: list[tuple[int, float]], fs_hz: float) -> TimeMap | None:
         period_s = _median_slope(sample, utc_s, period_s)
     delay_s = utc_s - utc_s[0] - (sample - sample[0]) * period_s
     reach_s = DRIFT * np.diff(sample) * period_s
-    for order in (range(1, len(delay_s)), range(len(delay_s) - 2, -1, -1)):
-        step = 1 if order.step > 0 else -1
-        for k in order:
-            reach = reach_s[k - 1] if step > 0 else reach_s[k]
-            delay_s[k] = min(delay_s[k], delay_s[k - step] + reach)
+    forward_s = _held_down(delay_s, reach_s)
+    backward_s = _held_down(delay_s[::-1], reach_s[::-1])[::-1]
+    delay_s = np.maximum(forward_s, backward_s)
     fitted_s = utc_s[0] + (sample - sample[0]) * period_s + delay_s
     return TimeMap(sample, fitted_s, period_s)
+
+
+def _held_down(delay_s: NDArray[np.float64], reach_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Delays that rise no faster than the crystals can drift."""
+    held = delay_s.copy()
+    for k in range(1, len(held)):
+        held[k] = min(held[k], held[k - 1] + reach_s[k - 1])
+    return held
 
 
 def _median_slope(sample: NDArray[np.float64], utc_s: NDArray[np.float64], nominal_s: float) -> float:

@@ -1,4 +1,4 @@
-"""The gateway: a source's frames are kept, analysed and published; questions about them are answered.
+"""The gateway: what a source delivers is kept, analysed and published; questions about it are answered.
 
 One asyncio loop for the network; storage and analysis in one worker thread, answers in another, the language model
 in a process of its own. A full disk, a lost broker or a lost model ends none of the others.
@@ -14,31 +14,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge.acquire.replay import ReplaySource
-from edge.ask.answer import Answerer, Source
+from edge.acquire.arrivals import Arrival, Source
+from edge.acquire.mailbox import Mailbox
+from edge.ask.answer import Answerer
+from edge.ask.answer import Source as Asked
 from edge.ask.spans import parse_time
 from edge.errors import AnyecgError, StorageError
-from edge.inputs import analysis_lead
-from edge.live import LiveRecording
-from edge.pipeline import AnalysisState
+from edge.intake import Intake
 from edge.recording.library import apply_retention, new_id, recording_path
 from edge.recording.store import RecordingWriter, StoredRecording
-from edge.serve.live_state import LiveState
+from edge.serve.live_state import LiveState, state_without_recording
 from edge.serve.mqtt import Incoming, MqttLink
 from edge.serve.payloads import ErrorReply, Event, parse_question
 from edge.settings import Settings
-from edge.types import Decided, Frame, LinkEvent, RecordingInfo
+from edge.types import Decided, Lead, LinkEvent, RecordingInfo
 
 RETENTION_EVERY_S = 3600.0
 ANSWER_EXPIRY_S = 3600  # an answer nobody fetched within the hour is no answer any more
-MAX_BATCH = 64  # frames handed to the worker at once: half a minute of a strap's signal
+MAX_BATCH = 64  # arrivals handed to the worker at once: half a minute of a strap's signal
 
 
 @dataclass(slots=True)
 class Gateway:
     """Serves one wearable, real or replayed."""
 
-    source: ReplaySource
+    source: Source
     link: MqttLink
     folder: Path
     answerer: Answerer
@@ -47,10 +47,16 @@ class Gateway:
     recording_id: str = ""
     problem: AnyecgError | None = None
     """Why keeping ended early; answering goes on."""
+    thinker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "answer"))
+    """Answers one question at a time; gateways that share a language model share it."""
+    _mail: Mailbox = field(init=False)
     _live: LiveState | None = None
-    _dropped_frames: int = 0
+    _begun: RecordingInfo | None = None
+    """A recording that the worker has begun and nobody has been told of."""
     _keeper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "keep"))
-    _thinker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "answer"))
+
+    def __post_init__(self) -> None:
+        self._mail = Mailbox(self.settings.link.frame_queue)
 
     async def run(self, *, until_source_ends: bool = False, ended: asyncio.Event | None = None) -> None:
         """Serve until cancelled, or until the source has ended; `ended` is set when it has."""
@@ -67,77 +73,67 @@ class Gateway:
     def close(self) -> None:
         """Stop the worker threads; call after `run` has ended."""
         self._keeper.shutdown(wait=True)
-        self._thinker.shutdown(wait=False, cancel_futures=True)
+        self.thinker.shutdown(wait=False, cancel_futures=True)
 
     async def _keep(self) -> None:
         """From the source to the store; on any end the recording is closed properly."""
-        frames: asyncio.Queue[Frame | None] = asyncio.Queue(self.settings.link.frame_queue)
-        try:
-            live = await self._in(self._keeper, self._begin)
-        except StorageError as error:
-            await self._storage_failed(error)
-            return
-        await self.link.set_status(recording=self.recording_id)
-        await self._tell("connected", f"recording {self.recording_id}", 0.0)
-        pump = asyncio.create_task(self._pump(frames), name="gateway.acquire")
+        intake = Intake(self._begin, self.settings)
+        pump = asyncio.create_task(self._pump(), name="gateway.acquire")
         publish = asyncio.create_task(self._publish_state(), name="gateway.state")
         try:
-            while (batch := await _batch(frames)) is not None:
+            while batch := await self._mail.batch(MAX_BATCH):
                 try:
-                    decided, events = await self._in(self._keeper, _take, live, batch)
+                    decided, events = await self._in(self._keeper, _take, intake, batch)
                 except StorageError as error:
                     await self._storage_failed(error)
                     return
-                await self._note(decided, events)
+                await self._note(intake, decided, events)
         finally:
             pump.cancel()
             publish.cancel()
             await asyncio.gather(pump, publish, return_exceptions=True)
             try:
-                decided, events = await self._in(self._keeper, live.end)
-                await self._note(decided, events)
+                decided, events = await self._in(self._keeper, intake.end)
+                await self._note(intake, decided, events)
             except StorageError as error:
                 await self._storage_failed(error)
             await self._publish_now()
 
-    async def _pump(self, frames: "asyncio.Queue[Frame | None]") -> None:
-        """Frames into the queue. A strap does not wait: when the store cannot keep up, frames are lost and counted."""
+    async def _pump(self) -> None:
+        """The source into the mailbox. What ends it early is told; what came in is closed properly."""
         try:
-            async for frame in self.source.stream():
-                if self.source.speed > 0 and frames.full():
-                    self._dropped_frames += 1
-                else:
-                    await frames.put(frame)
-        except AnyecgError as error:  # its file was deleted or damaged meanwhile: what came in is closed properly
+            await self.source.run(self._mail)
+        except AnyecgError as error:  # its file was deleted or damaged meanwhile, or its settings cannot work
             self.problem = error
             await self._tell("source", str(error))
-        await frames.put(None)
+        finally:
+            self._mail.close()
 
-    def _begin(self) -> LiveRecording:
+    def _begin(self, leads: tuple[Lead, ...], fs_hz: float, start: datetime, notes: tuple[str, ...]) -> RecordingWriter:
+        """A new recording; called in the worker."""
         now = datetime.now(UTC)
-        source = self.source.recording.info
         if self.settings.store.max_age_days or self.settings.store.max_gb:
             self.folder.mkdir(parents=True, exist_ok=True)
             apply_retention(self.folder, self.settings.store, now)
-        self.recording_id = new_id(self.folder, source.id, now)
-        info = RecordingInfo(self.recording_id, source.leads, source.fs_hz, 0, now, "store", source.notes)
-        writer = RecordingWriter(recording_path(self.folder, self.recording_id), info, self.settings.store)
-        analysis = AnalysisState(info.fs_hz, analysis_lead(info.leads), self.settings)
-        live = LiveRecording(writer, analysis)
-        live.assembly.hold_frames = self.settings.link.reorder_frames
-        self._live = LiveState(info, self.settings, live.assembly)
-        return live
+        recording_id = new_id(self.folder, self.source.name, now)
+        info = RecordingInfo(recording_id, leads, fs_hz, 0, start, "store", notes)
+        writer = RecordingWriter(recording_path(self.folder, recording_id), info, self.settings.store)
+        self._begun = info
+        return writer
 
-    async def _note(self, decided: list[Decided], events: list[LinkEvent]) -> None:
+    async def _note(self, intake: Intake, decided: list[Decided], events: list[LinkEvent]) -> None:
         """Tell the live state and the event topic what is new."""
-        assert self._live is not None
-        self._live.add(decided, events)
+        if (begun := self._begun) is not None:
+            self._begun, self.recording_id = None, begun.id
+            self._live = LiveState(begun, self.settings)
+            await self.link.set_status(recording=begun.id)
+            await self._tell("recording", begun.id, 0.0)
+        if self._live is not None:
+            self._live.add(decided, events, intake)
         for event in events:
-            if event.kind not in {
-                "duplicate",
-                "late",
-            }:  # these are counted in the state; a bad link has thousands
-                await self._tell(event.kind, event.detail, event.sample / self._live.info.fs_hz)
+            if event.kind not in {"duplicate", "late"}:  # these are counted in the state; a bad link has thousands
+                start_s = event.sample / self._live.info.fs_hz if self._live is not None else None
+                await self._tell(event.kind, event.detail, start_s)
 
     async def _tell(self, kind: str, detail: str, start_s: float | None = None) -> None:
         event = Event(_now(), kind, detail, start_s)
@@ -155,7 +151,7 @@ class Gateway:
             await self._publish_now()
             if time.monotonic() - since_retention_s > RETENTION_EVERY_S:
                 since_retention_s = time.monotonic()
-                path = recording_path(self.folder, self.recording_id)
+                path = recording_path(self.folder, self.recording_id) if self.recording_id else None
                 try:
                     await self._in(
                         self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path
@@ -164,9 +160,12 @@ class Gateway:
                     await self._tell("storage", str(error))
 
     async def _publish_now(self) -> None:
+        link, dropped = self.source.status, self._mail.dropped
         if self._live is not None:
-            state = self._live.payload(_now(), self._dropped_frames)
-            await self.link.publish(self.link.topics.state, state.to_json(), retain=True)
+            state = self._live.payload(_now(), link, dropped)
+        else:
+            state = state_without_recording(_now(), link)
+        await self.link.publish(self.link.topics.state, state.to_json(), retain=True)
 
     async def _answer_questions(self) -> None:
         async for message in self.link.incoming():
@@ -186,7 +185,7 @@ class Gateway:
         try:
             if asked.problem:
                 raise AnyecgError(asked.problem.rstrip("."))
-            document = await self._in(self._thinker, self._think, asked.question, asked.start, asked.end, on_words)
+            document = await self._in(self.thinker, self._think, asked.question, asked.start, asked.end, on_words)
             text = _json({**document, "id": asked.id})
         except AnyecgError as error:
             text = ErrorReply(asked.id, str(error), error.advice).to_json()
@@ -207,7 +206,7 @@ class Gateway:
             info = stored.info
             return self.answerer.ask(
                 question,
-                [Source(info, stored.annotations())],
+                [Asked(info, stored.annotations())],
                 from_s=parse_time(start, info) if start else None,
                 to_s=parse_time(end, info) if end else None,
                 on_words=on_words,
@@ -219,29 +218,14 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
 
 
-def _take(live: LiveRecording, batch: list[Frame]) -> tuple[list[Decided], list[LinkEvent]]:
+def _take(intake: Intake, batch: list[Arrival]) -> tuple[list[Decided], list[LinkEvent]]:
     decided: list[Decided] = []
     events: list[LinkEvent] = []
-    for frame in batch:
-        new_decided, new_events = live.take(frame)
+    for arrival in batch:
+        new_decided, new_events = intake.take(arrival)
         decided += new_decided
         events += new_events
     return decided, events
-
-
-async def _batch(frames: "asyncio.Queue[Frame | None]") -> list[Frame] | None:
-    """At least one frame, and what else waits already; None when the source has ended."""
-    first = await frames.get()
-    if first is None:
-        return None
-    batch = [first]
-    while len(batch) < MAX_BATCH and not frames.empty():
-        following = frames.get_nowait()
-        if following is None:
-            frames.put_nowait(None)
-            break
-        batch.append(following)
-    return batch
 
 
 def _now() -> str:

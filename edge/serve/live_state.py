@@ -2,12 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from edge.acquire.assemble import AssemblyState
+from edge.acquire.arrivals import LinkStatus
 from edge.clean.quality import State as Quality
+from edge.intake import Intake, LinkCounts
 from edge.interpret.facts import context_of, measure
 from edge.serve.payloads import State
 from edge.settings import Settings
@@ -24,7 +25,7 @@ class LiveState:
 
     info: RecordingInfo
     settings: Settings
-    assembly: AssemblyState
+    counts: LinkCounts = field(default_factory=LinkCounts)
     beats: int = 0
     seconds: int = 0
     usable_seconds: int = 0
@@ -32,8 +33,9 @@ class LiveState:
     stop: int = 0
     recent: deque[Decided] = field(default_factory=deque)
 
-    def add(self, decided: list[Decided], events: list[LinkEvent]) -> None:
-        """Take in new decisions and link events."""
+    def add(self, decided: list[Decided], events: list[LinkEvent], intake: Intake) -> None:
+        """Take in new decisions and link events, and what the intake has counted."""
+        self.counts = intake.counts()
         for d in decided:
             self.beats += len(d.beats)
             self.seconds += len(d.quality)
@@ -44,7 +46,7 @@ class LiveState:
             self.recent.popleft()
         self.gaps += sum(event.kind == "gap" for event in events)
 
-    def payload(self, time: str, dropped_frames: int) -> State:
+    def payload(self, time: str, link: LinkStatus, dropped_frames: int) -> State:
         """The state message."""
         rate, reason, quality = self._rate()
         return State(
@@ -55,11 +57,14 @@ class LiveState:
             quality=quality,
             beats=self.beats,
             analysable_fraction=round(self.usable_seconds / self.seconds, 4) if self.seconds else 0.0,
-            recorded_s=round(self.assembly.next_sample / self.info.fs_hz, 3),
+            recorded_s=round(self.counts.next_sample / self.info.fs_hz, 3),
             gaps=self.gaps,
-            duplicates=self.assembly.duplicates,
-            late=self.assembly.late,
+            duplicates=self.counts.duplicates,
+            late=self.counts.late,
             dropped_frames=dropped_frames,
+            rejected=link.rejected + self.counts.malformed,
+            clock_jumps=self.counts.clock_jumps,
+            **_link_fields(link),
         )
 
     def _rate(self) -> tuple[float | None, str, QualityName]:
@@ -79,3 +84,37 @@ class LiveState:
         context = context_of(recent, 0.0, recent.n_samples / recent.fs_hz, self.settings.rhythm)
         rate = measure(context, "rate")["heart_rate_last"]
         return rate.value, rate.reason, QUALITY_NAMES[int(recent.quality[-1])]
+
+
+def state_without_recording(time: str, link: LinkStatus) -> State:
+    """The state message while nothing has been recorded: how the link stands."""
+    return State(
+        time=time,
+        recording=None,
+        rate_bpm=None,
+        rate_reason="nothing has been recorded yet",
+        quality="unusable",
+        beats=0,
+        analysable_fraction=0.0,
+        recorded_s=0.0,
+        gaps=0,
+        duplicates=0,
+        late=0,
+        dropped_frames=0,
+        rejected=link.rejected,
+        clock_jumps=0,
+        **_link_fields(link),
+    )
+
+
+def _link_fields(link: LinkStatus) -> dict[str, Any]:
+    return {
+        "link": link.state,
+        "protocol": link.protocol or None,
+        "device": link.device or None,
+        "rssi_dbm": link.rssi_dbm,
+        "battery_percent": link.battery_percent,
+        "contact": link.contact,
+        "reconnects": link.reconnects,
+        "silent_s": None if link.silent_s is None else round(link.silent_s, 1),
+    }

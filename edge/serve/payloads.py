@@ -158,6 +158,26 @@ class State(Payload):
     """Frames that arrived too late to be put in their place."""
     dropped_frames: int
     """Frames lost on the gateway because its storage could not keep up."""
+    rejected: int
+    """Values from the strap that were damaged, cut or of an unknown kind; left out."""
+    clock_jumps: int
+    """How often the strap's clock was set or began anew."""
+    link: Literal["searching", "connecting", "streaming", "silent", "lost", "replaying", "ended"]
+    """How the link to the strap stands; silent: connected, but no data for some seconds."""
+    protocol: str | None
+    """What the strap speaks; null before it has been connected."""
+    device: str | None
+    """Maker, model and firmware, as the strap names them."""
+    rssi_dbm: int | None
+    """Strength of its radio signal when it was last found."""
+    battery_percent: int | None
+    """Its battery; null where it does not tell."""
+    contact: bool | None
+    """Whether the electrodes have contact; null where the strap does not tell."""
+    reconnects: int
+    """How often the link was made again."""
+    silent_s: float | None
+    """For how long no data has come; null where it is not watched."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate_reason", self.rate_reason[:MAX_REASON_CHARS])
@@ -171,7 +191,7 @@ class Event(Payload):
     time: str
     """When it was noticed; ISO 8601 with time zone."""
     kind: str
-    """What happened, in one word: connected, gap, duplicate, late, clock, ended, storage …"""
+    """What happened, in one word: recording, connected, lost, silent, gap, clock, contact, ended, storage …"""
     detail: str = ""
     """The same in a few words for people."""
     start_s: float | None = None
@@ -199,7 +219,9 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "since": {"format": "date-time"},
     "rate_reason": {"maxLength": MAX_REASON_CHARS},
     "analysable_fraction": _FRACTION,
+    "battery_percent": {"minimum": 0, "maximum": 100},
     **dict.fromkeys(("beats", "recorded_s", "gaps", "duplicates", "late", "dropped_frames"), _NOT_NEGATIVE),
+    **dict.fromkeys(("rejected", "clock_jumps", "reconnects", "silent_s"), _NOT_NEGATIVE),
 }
 """What the types of fields do not say, by field name."""
 

@@ -1,0 +1,199 @@
+"""Packets to places: every sample lies where the device measured it, or the recording says why it is not known."""
+
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from edge.acquire.packets import SamplePacket
+from edge.acquire.timeline import LINK_LOST, RESTARTED, Placed, TimelineState, lose_link, place, restart
+
+EPOCH_NS = 599_616_000_000_000_000  # 2019-01-01 on a Polar clock
+HOST_S = 1_790_000_000.0
+
+
+def polar(first: int, n: int = 73, rate_hz: float = 130.0, base_ns: int = EPOCH_NS) -> SamplePacket:
+    """A packet of the samples first … first+n−1, whose values are their indices."""
+    counts = np.arange(first, first + n, dtype=np.int32)[:, None]
+    return SamplePacket(counts, device_ns=base_ns + round((first + n - 1) * 1e9 / rate_hz), stamped="last")
+
+
+def arrives(packet: SamplePacket, rate_hz: float = 130.0, delay_s: float = 0.05) -> float:
+    return HOST_S + float(packet.counts[-1, 0] + 1) / rate_hz + delay_s
+
+
+def assert_exact(placed: list[Placed]) -> None:
+    for p in placed:
+        assert p.counts[0, 0] == p.first_sample, (p.first_sample, p.counts[0, 0])
+
+
+def run(packets: list[SamplePacket], state: TimelineState, rate_hz: float = 130.0, jitter_s: float = 0.0) -> list[Placed]:
+    chance, out = random.Random(1), []
+    for packet in packets:
+        placed, _ = place(packet, arrives(packet, rate_hz, 0.05 + chance.uniform(0, jitter_s)), state)
+        out += placed
+    return out
+
+
+@pytest.mark.parametrize("rate_hz", [127.4, 130.0, 130.27, 132.6])
+@pytest.mark.parametrize("lost", [[], [4], [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]])
+def test_lost_polar_frames_become_exact_gaps_at_any_true_rate(rate_hz: float, lost: list[int]) -> None:
+    packets = [polar(73 * k, rate_hz=rate_hz) for k in range(200) if k not in lost]
+    placed = run(packets, TimelineState(rate_hz, "timestamp"), rate_hz)
+    assert len(placed) == len(packets)
+    assert_exact(placed)
+
+
+def test_a_rate_two_percent_off_the_recorded_one_makes_no_gaps() -> None:
+    placed = run([polar(73 * k, rate_hz=132.6) for k in range(500)], TimelineState(130.0, "timestamp"), 132.6)
+    assert_exact(placed)
+
+
+def test_frames_of_72_and_73_samples_in_turn_are_contiguous() -> None:
+    firsts = np.cumsum([0] + [72 + k % 2 for k in range(100)])
+    packets = [polar(int(a), int(b - a)) for a, b in pairwise(firsts)]
+    assert_exact(run(packets, TimelineState(130.0, "timestamp")))
+
+
+def test_a_repeated_frame_gets_the_place_it_had() -> None:
+    packets = [polar(73 * k) for k in (0, 1, 2, 2, 3, 4, 3, 5)]
+    state = TimelineState(130.0, "timestamp")
+    assert_exact(run(packets, state))
+    assert state.jumps == 0
+
+
+def test_frames_out_of_order_get_their_places() -> None:
+    packets = [polar(73 * k) for k in (0, 1, 2, 4, 3, 5, 7, 6, 8)]
+    state = TimelineState(130.0, "timestamp")
+    assert_exact(run(packets, state))
+    assert state.jumps == 0
+
+
+@pytest.mark.parametrize("by_s", [-600_000_000.0, -3600.0, -2.0, 7.0, 3600.0, 200_000_000.0])
+def test_a_clock_set_mid_stream_costs_no_sample_and_no_gap(by_s: float) -> None:
+    state = TimelineState(130.0, "timestamp")
+    before = [polar(73 * k) for k in range(20)]
+    after = [polar(73 * k, base_ns=EPOCH_NS + round(by_s * 1e9)) for k in range(20, 60)]
+    assert_exact(run(before + after, state))
+    assert state.jumps == 1
+
+
+def test_after_a_reconnection_with_the_clock_kept_the_gap_is_exact() -> None:
+    state = TimelineState(130.0, "timestamp")
+    placed = run([polar(73 * k) for k in range(20)], state)
+    lose_link(state)
+    placed += run([polar(73 * 20 + 401 + 73 * k) for k in range(20)], state)
+    assert_exact(placed)
+    assert placed[20].after == LINK_LOST
+
+
+def test_after_a_power_loss_the_gap_has_the_length_that_the_host_saw() -> None:
+    state = TimelineState(130.0, "timestamp")
+    run([polar(73 * k) for k in range(100)], state)
+    lose_link(state)
+    later_s = 20.0  # the device is off for so long, then counts from its epoch again
+    packet = polar(0)
+    placed, events = place(packet, HOST_S + 73 * 101 / 130 + later_s + 0.05, state)
+    assert placed[0].first_sample == pytest.approx(7300 + later_s * 130, abs=2)
+    assert placed[0].after == RESTARTED
+    assert [event.kind for event in events] == ["clock"]
+
+
+def test_a_reset_clock_that_already_shows_more_than_before_is_noticed() -> None:
+    """Ten seconds recorded, a power loss of a minute, and the new clock is thirty seconds old: no gap of twenty."""
+    state = TimelineState(130.0, "timestamp")
+    run([polar(73 * k) for k in range(18)], state)
+    lose_link(state)
+    placed, _ = place(polar(130 * 30), HOST_S + 70.0, state)
+    assert placed[0].first_sample == pytest.approx((70.0 - 73 / 130) * 130, abs=10)
+
+
+def test_a_backlog_that_drains_is_contiguous() -> None:
+    state, placed = TimelineState(130.0, "timestamp"), []
+    for k in range(300):
+        packet = polar(73 * k)
+        delay_s = 0.05 if k < 100 else max(0.05, (200 - k) * 0.5)
+        placed += place(packet, arrives(packet, delay_s=delay_s), state)[0]
+    assert_exact(placed)
+    assert state.jumps == 0
+
+
+def test_one_damaged_stamp_costs_no_sample() -> None:
+    state = TimelineState(130.0, "timestamp")
+    packets = [polar(73 * k) for k in range(40)]
+    packets[20] = polar(73 * 20, base_ns=EPOCH_NS ^ (1 << 50))
+    assert_exact(run(packets, state))
+
+
+def test_a_crystal_100_ppm_off_makes_no_gaps_in_a_day() -> None:
+    state = TimelineState(130.0, "timestamp")
+    first = 0
+    for _ in range(24 * 60):
+        packet = polar(first, 130 * 60)
+        placed, events = place(packet, HOST_S + float(first + 7800) / 130 * (1 + 100e-6), state)
+        assert placed[0].first_sample == first
+        assert not events
+        first += 7800
+
+
+def movesense(k: int, jitter_ms: int = 0, rate_hz: float = 128.0) -> SamplePacket:
+    counts = np.arange(16 * k, 16 * k + 16, dtype=np.int32)[:, None]
+    return SamplePacket(counts, device_ns=(round(16_000 * k / rate_hz) + jitter_ms) * 1_000_000)
+
+
+@pytest.mark.parametrize("rate_hz", [128.0, 256.0, 512.0])
+def test_movesense_stamps_that_jitter_and_jump_back_make_no_gaps(rate_hz: float) -> None:
+    chance = random.Random(2)
+    spread = round(16_000 / rate_hz / 4)
+    packets = [movesense(k, chance.randint(-spread, spread), rate_hz) for k in range(2000)]
+    assert_exact(run(packets, TimelineState(rate_hz, "timestamp", 16), rate_hz))
+
+
+def test_lost_movesense_packets_are_whole_packets_in_spite_of_jitter() -> None:
+    chance = random.Random(3)
+    lost = {30, 31, 100, 555, 556, 557, 558, 559, 560}
+    packets = [movesense(k, chance.randint(-30, 30)) for k in range(1000) if k not in lost]
+    assert_exact(run(packets, TimelineState(128.0, "timestamp", 16), 128.0))
+
+
+def test_a_sample_counter_places_packets_and_its_restart_is_placed_by_the_host() -> None:
+    state = TimelineState(250.0, "counter")
+    counted = [SamplePacket(np.zeros((25, 1), np.int32), counter=1000 + 25 * k) for k in (0, 1, 2, 5)]
+    placed = [place(p, HOST_S + (p.counter or 0) / 250, state)[0][0].first_sample for p in counted]
+    assert placed == [0, 25, 50, 125]
+    restart(state)
+    again, events = place(SamplePacket(np.zeros((25, 1), np.int32), counter=0), HOST_S + 1125 / 250 + 10.0, state)
+    assert again[0].first_sample == pytest.approx(150 + 10 * 250 - 25, abs=1)
+    assert [event.kind for event in events] == ["clock"]
+
+
+def healthypi(ks: list[int], delays_s: dict[int, float], rate_hz: float = 128.0) -> list[Placed]:
+    state, placed, before_s = TimelineState(128.0, "arrival"), [], 0.0
+    for k in ks:
+        packet = SamplePacket(np.arange(16 * k, 16 * k + 16, dtype=np.int32)[:, None])
+        before_s = max(before_s, HOST_S + (16 * k + 16) / rate_hz + delays_s.get(k, 0.01))
+        placed += place(packet, before_s, state)[0]
+    return placed + lose_link(state)
+
+
+def test_packets_without_any_time_are_contiguous_while_none_is_lost() -> None:
+    chance = random.Random(4)
+    placed = healthypi(list(range(3000)), {k: chance.uniform(0.0075, 0.25) for k in range(3000)})
+    assert_exact(placed)
+    assert len(placed) == 3000
+
+
+def test_a_stalled_link_that_catches_up_is_no_loss() -> None:
+    assert_exact(healthypi(list(range(400)), {200: 3.0}))
+
+
+def test_lost_packets_without_any_time_are_found_from_their_arrival() -> None:
+    ks = [k for k in range(3000) if k not in {500, 900, 901, 902, 2000}]
+    placed = healthypi(ks, {k: 0.01 + 0.03 * (k % 7 == 0) for k in ks})
+    assert_exact(placed)
+
+
+@pytest.mark.parametrize("rate_hz", [126.7, 129.3])
+def test_a_rate_one_percent_off_is_no_loss(rate_hz: float) -> None:
+    assert_exact(healthypi(list(range(3000)), {}, rate_hz))
