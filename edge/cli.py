@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with changed thresholds.")]
+RADIO_HELP = "tcp-client:HOST:PORT of an HCI controller; none: this machine's Bluetooth."
 LeadName = Annotated[str | None, typer.Option("--lead", help="Read only this lead.")]
 
 
@@ -148,13 +149,17 @@ def ask(
 
 @app.command()
 def run(
-    source: Annotated[str | None, typer.Option(help="replay:INPUT")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="ble:ADDRESS, virtual:DEVICE[:INPUT] or replay:INPUT; none: every pinned strap. Repeatable."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; options given here win over it.")] = None,
     speed: Annotated[float, typer.Option(min=0, help="Multiple of real time; 0 is as fast as possible.")] = 1.0,
-    faults: Annotated[Path | None, typer.Option(help="TOML fault script for the replay.")] = None,
+    faults: Annotated[Path | None, typer.Option(help="TOML fault script for what is replayed or virtual.")] = None,
+    radio: Annotated[str | None, typer.Option(help=RADIO_HELP)] = None,
     broker: Annotated[str | None, typer.Option(help="HOST[:PORT] of a broker; none: an embedded one.")] = None,
     gateway: Annotated[str, typer.Option(help="Gateway's name in the topics.")] = "home",
-    device: Annotated[str, typer.Option(help="Wearable's name in the topics.")] = "strap",
+    device: Annotated[str | None, typer.Option(help="Wearable's name in the topics.")] = None,
     exit_at_end: Annotated[bool, typer.Option("--exit-at-end", help="Stop when the source ends.")] = False,
     no_model: Annotated[bool, typer.Option("--no-model", help="Plain sentences only.")] = False,
 ) -> None:
@@ -162,10 +167,67 @@ def run(
     from edge.serve.service import RunOptions, options_from, serve
 
     given: dict[str, Any] = {
-        "source": source, "speed": speed, "faults": faults, "broker": broker, "gateway": gateway, "device": device,
+        "source": tuple(source or ()), "speed": speed, "faults": faults, "radio": radio, "broker": broker,
+        "gateway": gateway, "device": device,
     }  # fmt: skip
     options, settings = options_from(read_toml(config) if config else {}, given, RunOptions())
     asyncio.run(serve(options, settings, home(), typer.echo, exit_at_end=exit_at_end, use_model=not no_model))
+
+
+@app.command()
+def scan(
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to listen.")] = 8.0,
+    pin: Annotated[str | None, typer.Option(help="Address to pin: `anyecg run` then records it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name for the pinned strap, as in the topics.")] = None,
+    unpin: Annotated[str | None, typer.Option(help="Address to forget.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="List devices of unknown protocols, too.")] = False,
+    radio: Annotated[str | None, typer.Option(help=RADIO_HELP)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the wearables near, with protocol and signal strength, and pin the ones to record."""
+    import dataclasses
+
+    from edge.acquire.pins import unpin as forget
+    from edge.serve.scanning import scan_and_pin
+
+    if unpin is not None:
+        forget(home(), unpin)
+    found = asyncio.run(scan_and_pin(home(), radio, seconds, pin, name))
+    shown = [s for s in found if every or s.protocol or s.pinned]
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(s) for s in shown], ensure_ascii=False))
+        return
+    for s in shown:
+        pinned = f"pinned as {s.pinned}" if s.pinned else "not pinned"
+        typer.echo(f"{s.address}  {s.rssi_dbm:4d} dBm  {s.protocol or 'unknown':22} {pinned:24} {s.name}")
+    if not shown:
+        others = f" ({len(found)} devices of unknown protocols: --all)" if found else ""
+        typer.echo(
+            f"No wearable was heard in {seconds:g} s{others}. Wet the electrodes, wear the strap, and check that no phone holds it."
+        )
+
+
+@app.command()
+def simulate(
+    device: Annotated[str, typer.Argument(help="polar-h10, movesense, healthypi, heart-rate, ecg-link …")],
+    record: Annotated[str, typer.Option(help="What it plays: a file, a stored recording's id, or demo.")] = "demo",
+    faults: Annotated[Path | None, typer.Option(help="TOML fault script.")] = None,
+    speed: Annotated[float, typer.Option(min=0.01, help="Multiple of real time.")] = 1.0,
+    hci: Annotated[
+        str, typer.Option(help="Where other stacks reach it: tcp-server:HOST:PORT.")
+    ] = "tcp-server:127.0.0.1:9000",
+) -> None:
+    """Run a virtual wearable that Bluetooth stacks reach by HCI over TCP."""
+    from firmware_bridge.simulate import simulate as play
+
+    from firmware_bridge.faults import FaultScript, read_fault_script
+
+    script = read_fault_script(faults) if faults else FaultScript()
+    recording = open_input(record, home())
+    try:
+        asyncio.run(play(device, recording, faults=script, speed=speed, hci=hci, say=typer.echo))
+    finally:
+        recording.close()
 
 
 @app.command()

@@ -22,6 +22,7 @@ class BleakGatt:
         """Over a connected client; damage is told to `deliver`."""
         self._client, self._deliver = client, deliver
         self._writes: set[asyncio.Task[None]] = set()
+        self._receivers: dict[int, Callable[[bytes], None]] = {}
 
     @property
     def mtu(self) -> int:
@@ -60,18 +61,26 @@ class BleakGatt:
     async def subscribe(self, service: str, characteristic: str, on_value: Callable[[bytes], None]) -> None:
         """Notifications or indications; what a callback raises is a mistake of ours and is counted, too."""
         at = self._find(service, characteristic)
+        known = at.handle in self._receivers
+        self._receivers[at.handle] = on_value  # a stream that is started again goes to its new receiver, once
+        if known:
+            return
 
         def receive(_: BleakGATTCharacteristic, value: bytearray) -> None:
             if len(value) > MAX_VALUE_BYTES:
                 self._deliver(Rejected("longer than ATT allows"))
                 return
             try:
-                on_value(bytes(value))
+                self._receivers[at.handle](bytes(value))
             except Exception as error:
                 self._deliver(Rejected(f"decoder failed: {type(error).__name__}"))
 
-        async with _Errors():
-            await self._client.start_notify(at, receive)
+        try:
+            async with _Errors():
+                await self._client.start_notify(at, receive)
+        except LinkError:
+            self._receivers.pop(at.handle, None)
+            raise
 
     async def _write_quietly(self, service: str, characteristic: str, value: bytes) -> None:
         try:

@@ -40,10 +40,15 @@ async def scan(radio: Radio, seconds: float, pins: list[Pin]) -> list[Sighting]:
             name,
             fits.name if fits else None,
             max(advertisement.rssi, old.rssi_dbm) if old else advertisement.rssi,
-            next((pin.name for pin in pins if same_address(pin.address, device.address)), None),
+            pinned_name(device.address, pins),
             services,
         )
 
     async with radio.scanning(on_seen):
         await asyncio.sleep(seconds)
     return sorted(seen.values(), key=lambda s: (s.protocol is None, -s.rssi_dbm))
+
+
+def pinned_name(address: str, pins: list[Pin]) -> str | None:
+    """Under which name an address is pinned."""
+    return next((pin.name for pin in pins if same_address(pin.address, address)), None)

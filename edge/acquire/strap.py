@@ -94,13 +94,13 @@ class StrapSource:
         self.status.state = "searching"
         device, advertisement = await self.radio.find(self.pin.address)
         self.status.state, self.status.rssi_dbm = "connecting", advertisement.rssi
-        lost = asyncio.Event()
+        session = _Session(self, mail)
+        lost = session.lost
         try:
             async with asyncio.timeout(self.settings.attempt_s):
-                client = await self.radio.connect(device, lost.set)
+                client = await self.radio.connect(device, session.on_lost)
         except TimeoutError as error:
             raise LinkError(f"{self.pin.address} did not connect in {self.settings.attempt_s:g} s") from error
-        session = _Session(self, mail, lost)
         gatt = BleakGatt(client, session.deliver)
         driver: Driver | None = None
         try:
@@ -111,7 +111,7 @@ class StrapSource:
             if driver is not None and not lost.is_set():
                 with suppress(TimeoutError, LinkError):
                     await asyncio.wait_for(driver.stop(gatt), GOODBYE_S)
-            session.end("link lost" if lost.is_set() else "link made anew")
+            session.end("link lost" if lost.is_set() else "link made anew", told=not self._closing.is_set())
             with suppress(BleakError, OSError, EOFError, TimeoutError):
                 await asyncio.wait_for(client.disconnect(), GOODBYE_S)
 
@@ -170,13 +170,19 @@ class _Session:
 
     source: StrapSource
     mail: Mailbox
-    lost: asyncio.Event
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
     early: list[Received] | None = field(default_factory=list)
     """What came before the stream was known; None afterwards."""
     last_data_s: float = 0.0
     heard: bool = False
     told_silent: bool = False
     stopped: bool = False
+
+    def on_lost(self) -> None:
+        """From the radio: the link is lost."""
+        self.lost.set()
+        self.wake.set()
 
     def deliver(self, item: Item) -> None:
         """From the radio's callbacks."""
@@ -191,6 +197,7 @@ class _Session:
                 status.contact = item.on
             case Stopped():
                 self.stopped = True
+                self.wake.set()
             case SamplePacket() | RrPacket():
                 if isinstance(item, RrPacket):
                     status.contact = item.contact
@@ -216,12 +223,13 @@ class _Session:
         self._flush()
         self.last_data_s = now_s
 
-    def end(self, cause: str) -> None:
-        """The connection is over."""
+    def end(self, cause: str, *, told: bool) -> None:
+        """The connection is over; an end that was asked for is no news."""
         if self.early is None:
             now_s = self.source.clock.now()
             self.mail.put(LinkLost(now_s, cause))
-            self.mail.put(Told("lost", cause, now_s))
+            if told:
+                self.mail.put(Told("lost", cause, now_s))
         self.early = None
 
     async def watch(self, driver: Driver, gatt: BleakGatt) -> None:
@@ -230,7 +238,9 @@ class _Session:
         restarted = 0
         while not self.lost.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.lost.wait(), WATCH_EVERY_S)
+                await asyncio.wait_for(self.wake.wait(), clock.host_s(WATCH_EVERY_S))
+            self.wake.clear()
+            if self.lost.is_set():
                 return
             if abs(step_s := clock.step()) > CLOCK_STEP_S:
                 self.mail.put(ClockSet(step_s))

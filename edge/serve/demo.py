@@ -1,4 +1,4 @@
-"""`anyecg demo`: the real five-minute ECG through the live path, questions over MQTT, a page with the strips."""
+"""`anyecg demo`: the real five-minute ECG from a virtual strap over Bluetooth LE, questions over MQTT, a page with strips."""
 
 import asyncio
 import json
@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edge import __version__
-from edge.acquire.replay import ReplaySource
+from edge.acquire.host_clock import HostClock
+from edge.acquire.pins import Pin
+from edge.acquire.radio import virtual_radio
+from edge.acquire.scan import scan
+from edge.acquire.strap import StrapSource
 from edge.ask.answer import Answerer, new_model
 from edge.ask.spans import offset_text
 from edge.errors import AnyecgError
@@ -23,15 +27,18 @@ from edge.serve.gateway import Gateway
 from edge.serve.mqtt import MqttLink, ask_over_mqtt
 from edge.serve.payloads import Status
 from edge.settings import LinkSettings, Settings
-from firmware_bridge.virtual import FaultScript
+from firmware_bridge.air import Air
+from firmware_bridge.faults import FaultScript
+from firmware_bridge.peripherals.polar_h10 import PolarH10
 
 QUESTIONS = (
     "What was the highest heart rate?",
     "Were there any pauses longer than 2 seconds?",
     "Where is the signal not usable?",
 )
-# A short loss, frames sent twice and out of order: what a strap does on any day.
-FAULTS = FaultScript(dropouts=((150.0, 4.0),), duplicate=0.02, reorder=0.02, seed=1)
+# The link is lost once, and some notifications are lost, repeated or out of order: what happens on any day.
+FAULTS = FaultScript(disconnects=(150.0,), lose=0.004, duplicate=0.02, reorder=0.02, seed=1)
+SCAN_S = 0.5  # the virtual strap advertises every 20 ms
 LINE_EVERY_S = 30.0  # of signal
 ANSWER_S = 60.0  # longest wait for one answer; a small board loads its model for some seconds
 
@@ -50,13 +57,21 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
         link = await stack.enter_async_context(
             MqttLink(broker, topics, status=Status(online=True, version=__version__))
         )
-        source = ReplaySource(recording, speed, FAULTS)
+        air = Air()
+        strap = PolarH10(air, recording, faults=FAULTS, speed=speed)
+        await strap.start()
+        stack.push_async_callback(strap.stop)
+        radio = virtual_radio(air)
+        for seen in await scan(radio, SCAN_S, []):
+            say(f"scan:  {seen.address}  {seen.rssi_dbm} dBm  {seen.protocol}  {seen.name} (virtual)")
+        source = StrapSource(Pin(strap.address, "strap"), radio, settings.link, HostClock(speed))
         gateway = Gateway(source, link, out, Answerer(settings, model), settings)
         stack.callback(gateway.close)
         gateway.on_event = lambda event: say(f"{_at(event.start_s)}  {event.kind}: {event.detail}")
         ended = asyncio.Event()
         running = asyncio.create_task(gateway.run(ended=ended), name="demo.gateway")
         watching = asyncio.create_task(_watch(broker, topics, say), name="demo.watch")
+        closing = asyncio.create_task(_close_at_end(strap, source), name="demo.close")
         try:
             await asyncio.wait({running, asyncio.create_task(ended.wait())}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -74,9 +89,9 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
                 answers.append(answer)
                 _print_answer(answer, say)
         finally:
-            for task in (running, watching):
+            for task in (running, watching, closing):
                 task.cancel()
-            await asyncio.gather(running, watching, return_exceptions=True)
+            await asyncio.gather(running, watching, closing, return_exceptions=True)
         if answers[-1]["model"] is None and model.status != "ready":
             say(f"\nThe answers are plain sentences: {model.status}")
     stored = StoredRecording(recording_path(out, gateway.recording_id))
@@ -85,6 +100,12 @@ async def run_demo(out: Path, speed: float, say: Callable[[str], None]) -> None:
     path = out / "answers.html"
     path.write_text(html, encoding="utf-8")
     say(f"\nThe strips behind the answers: {path}\n{answers[0]['notice']}")
+
+
+async def _close_at_end(strap: PolarH10, source: StrapSource) -> None:
+    """A strap never ends; the demo does, when its recording has been played."""
+    await strap.ended.wait()
+    source.close()
 
 
 async def _watch(broker: Broker, topics: Topics, say: Callable[[str], None]) -> None:

@@ -1,0 +1,169 @@
+"""A virtual wearable recorded through the whole ingest path, and what came of it, for benches and tests."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.acquire.host_clock import HostClock
+from edge.acquire.mailbox import Mailbox
+from edge.acquire.pins import Pin
+from edge.acquire.radio import virtual_radio
+from edge.acquire.strap import StrapSource
+from edge.intake import Intake, LinkCounts
+from edge.recording.codec import to_counts
+from edge.recording.store import RecordingWriter, StoredRecording
+from edge.settings import Settings
+from edge.types import Lead, LinkEvent, RecordingInfo
+from firmware_bridge.air import Air
+from firmware_bridge.peripherals.peripheral import Peripheral
+
+MOST_AT_ONCE = 64  # as the gateway
+SETTLE_S = 2.0  # on the wearable's clock, after its recording's end: what is under way arrives
+
+
+@dataclass
+class StrapRun:
+    """One wearable's way into a folder: what a gateway does with a source, without its network."""
+
+    folder: Path
+    peripheral: Peripheral
+    air: Air
+    settings: Settings = field(default_factory=Settings)
+    protocol: str | None = None
+    source: StrapSource = field(init=False)
+    mail: Mailbox = field(init=False)
+    events: list[LinkEvent] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    counts: LinkCounts = field(default_factory=LinkCounts)
+    stored_s: list[float] = field(default_factory=list)
+    """Host time from each notification's sending to its data being on disk, where `sent_at` is kept."""
+    sent_at: deque[float] | None = None
+    first_sample: int | None = None
+    """The device's index of the first sample that was recorded."""
+
+    def __post_init__(self) -> None:
+        pin = Pin(self.peripheral.address, "strap", self.protocol)
+        clock = HostClock(self.peripheral.speed or 1.0)
+        self.source = StrapSource(pin, virtual_radio(self.air), self.settings.link, clock)
+        self.mail = Mailbox(self.settings.link.frame_queue)
+
+    async def record(self) -> None:
+        """Until the peripheral's recording has been played; then the recording is closed."""
+        pool = ThreadPoolExecutor(1, "keep")
+        loop = asyncio.get_running_loop()
+        intake = Intake(self._begin, self.settings)
+        running = asyncio.create_task(self._run_source(), name="bench.source")
+        ending = asyncio.create_task(self._end(), name="bench.end")
+        try:
+            while batch := await self.mail.batch(MOST_AT_ONCE):
+                self.events += await loop.run_in_executor(pool, _take, intake, batch)
+                if self.sent_at is not None:
+                    now = time.perf_counter()
+                    n_data = sum(type(getattr(a, "item", None)).__name__ == "SamplePacket" for a in batch)
+                    self.stored_s += [now - self.sent_at.popleft() for _ in range(min(n_data, len(self.sent_at)))]
+                if self.first_sample is None:
+                    self.first_sample = self.peripheral.sent.first_sample
+            self.events += (await loop.run_in_executor(pool, intake.end))[1]
+            self.counts = intake.counts()
+        finally:
+            for task in (running, ending):
+                task.cancel()
+            await asyncio.gather(running, ending, return_exceptions=True)
+            pool.shutdown(wait=True)
+
+    async def _run_source(self) -> None:
+        try:
+            await self.source.run(self.mail)
+        finally:
+            self.mail.close()
+
+    async def _end(self) -> None:
+        await self.peripheral.ended.wait()
+        await asyncio.sleep(self.source.clock.host_s(SETTLE_S) + 0.1)
+        self.source.close()
+
+    def _begin(self, leads: tuple[Lead, ...], fs_hz: float, start: datetime, notes: tuple[str, ...]) -> RecordingWriter:
+        path = self.folder / f"run{len(self.paths)}.ecgdb"
+        self.paths.append(path)
+        info = RecordingInfo(path.stem, leads, fs_hz, 0, start, "store", notes)
+        return RecordingWriter(path, info, self.settings.store)
+
+
+def _take(intake: Intake, batch: list[Any]) -> list[LinkEvent]:
+    return [event for arrival in batch for event in intake.take(arrival)[1]]
+
+
+@asynccontextmanager
+async def switched_on(peripheral: Peripheral) -> AsyncIterator[Peripheral]:
+    """The peripheral, advertising."""
+    await peripheral.start()
+    try:
+        yield peripheral
+    finally:
+        await peripheral.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A recording against what the wearable's converter measured."""
+
+    n_samples: int
+    """Length of the time axis."""
+    received: int
+    wrong: int
+    """Samples that differ from what was measured at their place."""
+    missing: int
+    """Samples in gaps."""
+    undeclared: int
+    """Missing samples that no stored gap covers."""
+    shift: int
+    """By how many samples the axis is longer (positive) or shorter than what was measured, at its end."""
+
+    @property
+    def exact(self) -> bool:
+        """Every sample at its place, every missing one declared."""
+        return self.wrong == 0 and self.undeclared == 0
+
+
+def compare(run: StrapRun, measured: Any = None) -> Comparison:
+    """Compare the (first) recording with `measured(first, n)`, the converter's counts by the device's sample index."""
+    measured = measured or run.peripheral.measured  # type: ignore[attr-defined]  # every ECG peripheral has it
+    stored = StoredRecording(run.paths[0])
+    try:
+        info = stored.info
+        first = run.first_sample or 0
+        received = wrong = missing = undeclared = 0
+        gaps = stored.annotations().gaps
+        step = round(600 * info.fs_hz)
+        for start in range(0, info.n_samples, step):
+            stop = min(start + step, info.n_samples)
+            signal_mv = stored.read_mv(start, stop)
+            absent = np.isnan(signal_mv).all(axis=1)
+            declared = np.zeros(stop - start, bool)
+            for gap in gaps:
+                declared[max(0, gap.start - start) : max(0, gap.stop - start)] = True
+            truth = measured(first + start, stop - start)
+            counts = np.column_stack([to_counts(signal_mv[:, k], lead) for k, lead in enumerate(info.leads)])
+            n = min(len(truth), len(counts))
+            differs = (counts[:n] != truth[:n]).any(axis=1) & ~absent[:n]
+            received += int((~absent).sum())
+            wrong += int(differs.sum()) + (len(counts) - n)
+            missing += int(absent.sum())
+            undeclared += int((absent & ~declared).sum())
+        return Comparison(info.n_samples, received, wrong, missing, undeclared, 0)
+    finally:
+        stored.close()
+
+
+def quick(settings: Settings, **link: Any) -> Settings:
+    """Settings with some link settings changed."""
+    return replace(settings, link=replace(settings.link, **link))

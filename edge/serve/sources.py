@@ -1,0 +1,125 @@
+"""What `anyecg run` serves: texts such as "ble:ADDRESS", "virtual:polar-h10:demo" and "replay:INPUT" become sources."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.acquire.arrivals import Source
+from edge.acquire.host_clock import HostClock
+from edge.acquire.pins import Pin, free_name, read_pins, same_address
+from edge.acquire.replay import ReplaySource
+from edge.errors import UsageError
+from edge.inputs import open_input
+from edge.settings import LinkSettings
+from firmware_bridge.faults import FaultScript, unsupported
+
+if TYPE_CHECKING:
+    from edge.acquire.radio import Radio
+
+KINDS = "ble:ADDRESS, virtual:DEVICE[:INPUT], replay:INPUT"
+REPLAY_FAULTS = ("dropouts", "lose", "duplicate", "reorder", "drift_ppm", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One source, and its name in the topics."""
+
+    device: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """How recordings are played: by replay and by virtual wearables."""
+
+    speed: float = 1.0
+    faults: FaultScript = field(default_factory=FaultScript)
+
+
+async def open_sources(
+    texts: tuple[str, ...],
+    device: str | None,
+    folder: Path,
+    playing: Playing,
+    radio_at: str | None,
+    settings: LinkSettings,
+    stack: AsyncExitStack,
+    say: Callable[[str], None],
+) -> list[Served]:
+    """Everything to serve; without texts, every pinned strap. `stack` closes what was opened."""
+    pins = read_pins(folder)
+    if not texts and not pins:
+        raise UsageError(
+            "There is nothing to run",
+            "`anyecg scan` lists straps and `anyecg scan --pin ADDRESS` pins one; --source replay:demo plays an ECG",
+        )
+    served: list[Served] = []
+    radio: Radio | None = None
+    for text in texts or tuple(f"ble:{pin.address}" for pin in pins):
+        kind, _, rest = text.partition(":")
+        taken = {s.device for s in served}
+        if kind == "replay" and rest:
+            served.append(_replay(rest, device or free_name("strap", taken), folder, playing, stack))
+        elif kind == "virtual" and rest:
+            served.append(await _virtual(rest, device, taken, folder, playing, settings, stack, say))
+        elif kind == "ble" and rest:
+            if radio is None:
+                from edge.acquire.radio import open_radio
+
+                radio = await stack.enter_async_context(open_radio(radio_at))
+            known = next((pin for pin in pins if same_address(pin.address, rest)), None)
+            # An address in the command is a choice like a pin; nothing else is ever connected to.
+            chosen = known or Pin(rest, device or free_name("strap", taken))
+            served.append(Served(device or chosen.name, _strap(chosen, radio, settings, HostClock())))
+        else:
+            raise UsageError(f"{text!r} is no source", f"Sources: {KINDS}")
+    if device is not None and len(served) > 1:
+        raise UsageError("One device name does not fit several sources", "Leave --device out; pins have names")
+    return served
+
+
+def _replay(text: str, device: str, folder: Path, playing: Playing, stack: AsyncExitStack) -> Served:
+    if foreign := unsupported(playing.faults, REPLAY_FAULTS):
+        raise UsageError(f"A replay has no link for the fault {foreign[0]!r}", "Use --source virtual:DEVICE:INPUT")
+    recording = open_input(text, folder)
+    stack.callback(recording.close)
+    return Served(device, ReplaySource(recording, playing.speed, playing.faults))
+
+
+async def _virtual(
+    text: str,
+    device: str | None,
+    taken: set[str],
+    folder: Path,
+    playing: Playing,
+    settings: LinkSettings,
+    stack: AsyncExitStack,
+    say: Callable[[str], None],
+) -> Served:
+    """A virtual wearable on an air of its own, and the strap source that connects to it."""
+    from firmware_bridge.simulate import virtual_device
+
+    from edge.acquire.radio import virtual_radio
+    from firmware_bridge.air import Air
+
+    kind, _, name = text.partition(":")
+    if playing.speed <= 0:
+        raise UsageError("A virtual wearable needs a speed above 0", "1 is real time; 30 is usual for a demonstration")
+    recording = open_input(name or "demo", folder)
+    stack.callback(recording.close)
+    air = Air()
+    peripheral = await stack.enter_async_context(
+        virtual_device(kind, recording, air, faults=playing.faults, speed=playing.speed)
+    )
+    chosen = Pin(peripheral.address, device or free_name(kind, taken))
+    say(f"virtual {kind} at {peripheral.address} plays {recording.info.id}")
+    source = _strap(chosen, virtual_radio(air), settings, HostClock(playing.speed))
+    return Served(chosen.name, source)
+
+
+def _strap(pin: Pin, radio: "Radio", settings: LinkSettings, clock: HostClock) -> Source:
+    from edge.acquire.strap import StrapSource
+
+    return StrapSource(pin, radio, settings, clock)
