@@ -154,7 +154,7 @@ def compare(run: StrapRun, measured: Any = None) -> Comparison:
             truth = measured(first + start, stop - start)
             counts = np.column_stack([to_counts(signal_mv[:, k], lead) for k, lead in enumerate(info.leads)])
             n = min(len(truth), len(counts))
-            differs = (counts[:n] != truth[:n]).any(axis=1) & ~absent[:n]
+            differs = np.not_equal(counts[:n], truth[:n]).any(axis=1) & ~absent[:n]
             received += int((~absent).sum())
             wrong += int(differs.sum()) + (len(counts) - n)
             missing += int(absent.sum())

@@ -13,6 +13,7 @@ from edge.acquire.driver import Stream
 from edge.acquire.packets import Contact, Gone, Restarted, RrPacket, SamplePacket, Stopped
 from edge.acquire.replay import PROTOCOL
 from edge.acquire.timeline import Placed, TimelineState, lose_link, place, restart
+from edge.contact import event_of
 from edge.inputs import analysis_lead
 from edge.live import LiveRecording
 from edge.live_rr import LiveRr
@@ -154,10 +155,7 @@ class Intake:
                     return [], []
                 return self.recording.give_up(gone.before_counter + (self.timeline.offset or 0))
             case Contact() as contact:
-                which = f" of lead {', '.join(str(lead + 1) for lead in contact.leads)}" if contact.leads else ""
-                return self._tell(
-                    LinkEvent(self._at(), "contact", f"contact{which} {'made' if contact.on else 'lost'}")
-                )
+                return self._tell(event_of(contact, self._at()))
             case Stopped() as stopped:
                 return self._tell(LinkEvent(self._at(), "silent", stopped.detail))
             case _:

@@ -5,11 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from edge.acquire.assemble import AssemblyState, assemble, flush, give_up
+from edge.contact import Off, stretches_off, without_contact
 from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
 from edge.pipeline import AnalysisState, advance, finish
 from edge.recording.store import RecordingWriter, StoredRecording
 from edge.types import Decided, Fact, Frame, LinkEvent, Piece
+
+CONTACT_EVENTS = 64
 
 
 @dataclass(slots=True)
@@ -33,6 +36,9 @@ class LiveRecording:
     waiting_decided: list[Decided] = field(default_factory=list)
     """Decisions that a full disk refused; stored with the next ones."""
     waiting_events: list[LinkEvent] = field(default_factory=list)
+    contact_events: list[LinkEvent] = field(default_factory=list)
+    off: list[Off] = field(default_factory=list)
+    """Stretches without contact that may still be decided on."""
     anchor: Anchor | None = None
     time_shift_s: float = 0.0
     """By how much the host's clock was set since the recording began."""
@@ -63,6 +69,11 @@ class LiveRecording:
 
     def note(self, event: LinkEvent) -> None:
         """Store what happened to the link; a full disk keeps it for later."""
+        if event.kind == "contact":
+            self.contact_events.append(event)
+            self.off = stretches_off(self.contact_events, self.analysis.lead, self.analysis.fs_hz)
+            # Only what may still be decided on is needed: a loose electrode tells thousands.
+            self.contact_events = self.contact_events[-CONTACT_EVENTS:]
         self.waiting_events.append(event)
         with suppress(StorageError):
             self._store_events()
@@ -71,6 +82,9 @@ class LiveRecording:
         """The host's clock was set by so much: from now on it is right, and it was wrong before."""
         self.time_shift_s += step_s
         self.writer.shift_time(step_s)
+
+    def _with_contact(self, decided: list[Decided]) -> list[Decided]:
+        return [without_contact(d, self.off, self.analysis.fs_hz) for d in decided] if self.off else decided
 
     def _anchor(self, frame: Frame) -> None:
         if self.assembly.origin is None:
@@ -101,7 +115,7 @@ class LiveRecording:
         decided = self._keep(pieces, events)
         if self.anchor is not None and self.anchor.delay_s < float("inf"):
             self.writer.add_anchor(self.anchor.sample, self.anchor.utc_s + self.time_shift_s)
-        last = finish(self.analysis)
+        last = self._with_contact(finish(self.analysis))
         self.writer.commit()
         self.writer.add_decided(last)
         self.writer.add_facts(self._facts())
@@ -127,7 +141,7 @@ class LiveRecording:
                 self.writer.write(piece)
             except StorageError as error:
                 problem = error  # the writer holds the piece; the following ones must not leave a hole behind it
-            decided += advance(piece, self.analysis)[0]
+            decided += self._with_contact(advance(piece, self.analysis)[0])
         self.waiting_decided += decided
         self.waiting_events += events
         if problem is not None:

@@ -5,13 +5,14 @@ how the signal was cut up on its way here: replaying a recording gives the annot
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.clean.quality import Reason, State, assess
+from edge.contact import Off, without_contact
 from edge.detect.beats import find_beats, join_beats, refractory_of
 from edge.settings import Settings
 from edge.types import Annotations, Decided, Gap, Piece, Recording, pieces, seconds_begun
@@ -65,8 +66,10 @@ def finish(state: AnalysisState) -> list[Decided]:
     return _decide(state, final=True)
 
 
-def annotate(recording: Recording, lead: int = 0, settings: Settings | None = None) -> Annotations:
-    """Analyse a whole recording by window."""
+def annotate(
+    recording: Recording, lead: int = 0, settings: Settings | None = None, off: Sequence[Off] = ()
+) -> Annotations:
+    """Analyse a whole recording by window; nothing is found in stretches in which the lead had no contact."""
     info = recording.info
     state = AnalysisState(info.fs_hz, lead, settings or Settings())
     gaps: list[Gap] = []
@@ -78,7 +81,8 @@ def annotate(recording: Recording, lead: int = 0, settings: Settings | None = No
             yield from advance(piece, state)[0]
         yield from finish(state)
 
-    return collect(decisions(), info.fs_hz, gaps)
+    kept = (without_contact(d, off, info.fs_hz) for d in decisions())
+    return collect(kept, info.fs_hz, gaps)
 
 
 def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> Annotations:

@@ -1,6 +1,7 @@
 """Where Bluetooth comes from: the system's adapter through bleak, or a virtual air. One scanner per process."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -112,4 +113,5 @@ def virtual_radio(air: Any) -> Radio:
     """A radio over bumble, for virtual wearables; `air` is a medium of firmware_bridge.air."""
     from firmware_bridge.bumble_bleak import AirClient, AirScanner
 
+    logging.getLogger("bumble").setLevel(logging.ERROR)  # it warns of every packet that a lost link leaves over
     return Radio("The virtual air", {"backend": AirScanner, "air": air}, {"backend": AirClient, "air": air})

@@ -194,7 +194,10 @@ class _Session:
             case Battery():
                 status.battery_percent = item.percent
             case Contact():
+                news = item.leads or status.contact not in {None, item.on} or not item.on
                 status.contact = item.on
+                if not news:
+                    return
             case Stopped():
                 self.stopped = True
                 self.wake.set()

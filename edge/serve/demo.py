@@ -38,7 +38,7 @@ QUESTIONS = (
 )
 # The link is lost once, and some notifications are lost, repeated or out of order: what happens on any day.
 FAULTS = FaultScript(disconnects=(150.0,), lose=0.004, duplicate=0.02, reorder=0.02, seed=1)
-SCAN_S = 0.5  # the virtual strap advertises every 20 ms
+SCAN_S = 0.2  # the virtual strap advertises every 20 ms
 LINE_EVERY_S = 30.0  # of signal
 ANSWER_S = 60.0  # longest wait for one answer; a small board loads its model for some seconds
 

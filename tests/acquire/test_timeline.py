@@ -28,7 +28,9 @@ def assert_exact(placed: list[Placed]) -> None:
         assert p.counts[0, 0] == p.first_sample, (p.first_sample, p.counts[0, 0])
 
 
-def run(packets: list[SamplePacket], state: TimelineState, rate_hz: float = 130.0, jitter_s: float = 0.0) -> list[Placed]:
+def run(
+    packets: list[SamplePacket], state: TimelineState, rate_hz: float = 130.0, jitter_s: float = 0.0
+) -> list[Placed]:
     chance, out = random.Random(1), []
     for packet in packets:
         placed, _ = place(packet, arrives(packet, rate_hz, 0.05 + chance.uniform(0, jitter_s)), state)

@@ -30,6 +30,16 @@ STATE = State(
     duplicates=0,
     late=1,
     dropped_frames=0,
+    rejected=0,
+    clock_jumps=0,
+    link="streaming",
+    protocol="polar-h10",
+    device="Polar Electro Oy H10",
+    rssi_dbm=-60,
+    battery_percent=88,
+    contact=None,
+    reconnects=0,
+    silent_s=0.4,
 )
 SAMPLES: dict[str, Payload] = {
     "status": Status(online=True, version="0.1.0", recording=None, since="2025-01-31T21:59:00Z"),

@@ -16,8 +16,8 @@ from edge.serve.service import RunOptions, options_from
 
 def test_options_given_on_the_command_line_win_over_the_config() -> None:
     config = {"run": {"source": "replay:a", "speed": 5.0, "device": "left"}, "rhythm": {"bradycardia_bpm": 40}}
-    options, settings = options_from(config, {"source": "replay:b", "speed": 1.0, "device": "strap"}, RunOptions())
-    assert (options.source, options.speed, options.device) == ("replay:b", 5.0, "left")
+    options, settings = options_from(config, {"source": ("replay:b",), "speed": 1.0, "device": None}, RunOptions())
+    assert (options.source, options.speed, options.device) == (("replay:b",), 5.0, "left")
     assert settings.rhythm.bradycardia_bpm == 40.0
 
 

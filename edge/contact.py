@@ -1,0 +1,65 @@
+"""Electrodes without contact: what lies in such a stretch is no ECG, however it looks."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edge.acquire.packets import Contact
+from edge.clean.quality import Reason, State
+from edge.types import Decided, LinkEvent
+
+REPORT_S = 2.0  # straps tell of contact once a second, about what they sensed in the second before
+
+
+@dataclass(frozen=True, slots=True)
+class Off:
+    """A stretch without contact, by sample index; `stop` is None while it lasts."""
+
+    start: int
+    stop: int | None = None
+
+
+def event_of(contact: Contact, sample: int) -> LinkEvent:
+    """The link event that keeps a change of contact; leads are counted from 1."""
+    which = f" (lead {', '.join(str(lead + 1) for lead in contact.leads)})" if contact.leads else ""
+    return LinkEvent(sample, "contact", f"contact {'made' if contact.on else 'lost'}{which}")
+
+
+def stretches_off(events: Iterable[LinkEvent], lead: int, fs_hz: float) -> list[Off]:
+    """Stretches in which this lead (an index) had no contact, from a recording's link events."""
+    found: list[Off] = []
+    for event in events:
+        told = re.fullmatch(r"contact (made|lost)(?: \(lead ([\d, ]+)\))?", event.detail)
+        if event.kind != "contact" or told is None:
+            continue
+        if told[2] and lead + 1 not in {int(number) for number in told[2].split(",")}:
+            continue
+        lasts = bool(found) and found[-1].stop is None
+        if told[1] == "lost" and not lasts:
+            found.append(Off(max(0, event.sample - round(REPORT_S * fs_hz))))
+        elif told[1] == "made" and lasts:
+            found[-1] = replace(found[-1], stop=event.sample)
+    return found
+
+
+def without_contact(decided: Decided, off: Sequence[Off], fs_hz: float) -> Decided:
+    """The decision with its seconds in such stretches made unusable, and their beats left out."""
+    first, n = decided.first_second, len(decided.quality)
+    bad = np.zeros(n, bool)
+    for stretch in off:
+        a = int(stretch.start / fs_hz) - first
+        b = n if stretch.stop is None else int(np.ceil(stretch.stop / fs_hz)) - first
+        bad[max(0, a) : max(0, b)] = True
+    if not bad.any():
+        return decided
+    # Second k begins at sample round(k * fs_hz).
+    begins = np.round((first + np.arange(n)) * fs_hz).astype(np.int64)
+    second = np.searchsorted(begins, decided.beats, side="right") - 1
+    return replace(
+        decided,
+        beats=decided.beats[~bad[np.clip(second, 0, n - 1)]],
+        quality=np.where(bad, np.uint8(State.UNUSABLE), decided.quality),
+        reasons=np.where(bad, np.uint8(Reason.LEAD_OFF), decided.reasons),
+    )
