@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edge.contact import Off, stretches_off
 from edge.errors import InputUnreadable
 from edge.formats.memory import DEMO_ID, demo_recording
 from edge.formats.sniff import open_file
@@ -45,9 +46,14 @@ def analysis_lead(leads: tuple[Lead, ...]) -> int:
 
 
 def annotations_of(recording: Recording, settings: Settings) -> Annotations:
-    """What the store already holds of a recording that was analysed as it came in, else a fresh analysis."""
+    """What the store already holds of a recording that was analysed as it came in, else a fresh analysis.
+
+    RR intervals are never analysed afresh: there is nothing to find beats in.
+    """
+    lead, off = analysis_lead(recording.info.leads), list[Off]()
     if isinstance(recording, StoredRecording):
         found = recording.annotations()
-        if found.n_samples >= recording.info.n_samples > 0:
+        if recording.info.rr_only or found.n_samples >= recording.info.n_samples > 0:
             return found
-    return annotate(recording, analysis_lead(recording.info.leads), settings)
+        off = stretches_off(recording.link_events(), lead, recording.info.fs_hz)
+    return annotate(recording, lead, settings, off)

@@ -60,6 +60,11 @@ class RecordingInfo:
     """Where the recording's own sampling was compared with UTC; None: `start` and `fs_hz` are all there is."""
 
     @property
+    def rr_only(self) -> bool:
+        """Whether it holds a heart-rate strap's RR intervals and no ECG; its samples are then 1/1024 s."""
+        return not self.leads
+
+    @property
     def duration_s(self) -> float:
         """Length of the time axis in seconds, gaps included."""
         return self.n_samples / self.fs_hz

@@ -1,52 +1,32 @@
 """A virtual wearable: any recording as the frames a device would send, with the faults of a real link on request."""
 
 import random
-import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from edge.errors import UsageError
 from edge.types import Frame, Recording, Window, pieces
+from firmware_bridge.faults import FaultScript as FaultScript
+from firmware_bridge.faults import read_fault_script as read_any_fault_script
+from firmware_bridge.faults import unsupported
 
-
-@dataclass(frozen=True, slots=True)
-class FaultScript:
-    """What goes wrong on the link, by seconds from the start of the recording; seeded, so it can be repeated."""
-
-    dropouts: tuple[tuple[float, float], ...] = ()
-    """(start_s, duration_s): nothing arrives; the wearable counts on."""
-    lose: float = 0.0
-    """Chance of a frame being lost, 0 to 1."""
-    duplicate: float = 0.0
-    """Chance of a frame arriving twice."""
-    reorder: float = 0.0
-    """Chance of a frame changing places with the next one."""
-    drift_ppm: float = 0.0
-    """The wearable's clock against the host's: positive runs fast, so that its seconds are shorter."""
-    seed: int = 0
+REPLAYED = ("dropouts", "lose", "duplicate", "reorder", "drift_ppm", "seed")  # a replay has frames but no device
 
 
 def read_fault_script(path: Path) -> FaultScript:
-    """A fault script from a TOML file; UsageError names what is wrong in it."""
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"Cannot read the fault script {path}: {error}") from error
-    known = {f.name for f in fields(FaultScript)}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise UsageError(f"Unknown fault {unknown[0]!r} in {path}", f"Known: {', '.join(sorted(known))}")
-    try:
-        given["dropouts"] = tuple((float(a), float(b)) for a, b in given.get("dropouts", ()))
-        numbers: dict[str, Any] = {
-            name: (int if name == "seed" else float)(given[name]) for name in given if name != "dropouts"
-        }
-    except (TypeError, ValueError, OverflowError) as error:
-        advice = "dropouts is a list of [start_s, duration_s]; every other fault is a number"
-        raise UsageError(f"The fault script {path} is not usable", advice) from error
-    return FaultScript(dropouts=given["dropouts"], **numbers)
+    """A fault script for a replay from a TOML file; UsageError names what is wrong or cannot be replayed."""
+    script = read_any_fault_script(path)
+    _check(script)
+    return script
+
+
+def _check(script: FaultScript) -> None:
+    others = unsupported(script, REPLAYED)
+    if others:
+        raise UsageError(
+            f"A replay cannot do these faults: {', '.join(others)}",
+            f"It does {', '.join(REPLAYED)}; use a virtual device",
+        )
 
 
 def frames(recording: Recording, frame_samples: int = 73, start_s: float = 0.0) -> Iterator[Frame]:
@@ -65,7 +45,12 @@ def frames(recording: Recording, frame_samples: int = 73, start_s: float = 0.0) 
 
 
 def with_faults(sent: Iterator[Frame], fs_hz: float, script: FaultScript) -> Iterator[Frame]:
-    """The frames as they arrive over a link with faults."""
+    """The frames as they arrive over a link with faults; UsageError when a replay cannot do one of them."""
+    _check(script)
+    return _with_faults(sent, fs_hz, script)
+
+
+def _with_faults(sent: Iterator[Frame], fs_hz: float, script: FaultScript) -> Iterator[Frame]:
     chance = random.Random(script.seed)  # noqa: S311 - repeatable faults, no secrets
     held: Frame | None = None
     first_received_s: float | None = None

@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edge.errors import InputUnreadable, StorageError, UsageError
 
@@ -24,6 +25,8 @@ class Pin:
     """Which protocol it must speak; None: the one that fits it when it is first connected."""
     bond: bool = True
     """Whether it is paired when it asks for it."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the protocol, such as {"fs_hz": 500} of movesense."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9A-Fa-f:-]{1,64}", self.address):

@@ -134,7 +134,11 @@ class StrapSource:
     def _driver_for(self, gatt: BleakGatt, local_name: str) -> Driver:
         """The pinned protocol, or the one that fits; without its service, at last the protocol it falls back to."""
         if self._driver is None:
-            self._driver = self._choose(gatt, local_name)()
+            chosen = self._choose(gatt, local_name)
+            try:
+                self._driver = chosen(**self.pin.options)
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"{chosen.name} does not take the options {self.pin.options}: {error}") from error
         missing = [service for service in self._driver.services if not gatt.has(service)]
         if not missing:
             self._lacking = 0

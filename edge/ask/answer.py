@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.ask.draft import SEEN, Asked, Draft, Phrase, Verdict
 from edge.ask.model_client import LanguageModel
+from edge.ask.no_ecg import without_ecg
 from edge.ask.plan import Plan, PlanSpan
 from edge.ask.replies import REPLIES, trend
 from edge.ask.spans import when_text
@@ -16,7 +17,7 @@ from edge.ask.understand import is_emergency, named_things, understand
 from edge.ask.words import PREFIX, word
 from edge.errors import UsageError
 from edge.inputs import analysis_lead
-from edge.interpret.facts import context_of, measure
+from edge.interpret.facts import NO_ECG, context_of, measure
 from edge.settings import Settings
 from edge.types import Annotations, Fact, RecordingInfo, Span
 
@@ -99,7 +100,8 @@ class Answerer:
             first_words.append(time.perf_counter())
             on_words(" ".join([*lead, text]))
 
-        worded = word(draft, question, self.model, self.settings.ask, forward)
+        rr_only = any(source.info.rr_only for source in sources)
+        worded = word(draft, question, self.model, self.settings.ask, forward, rr_only=rr_only)
         done = time.perf_counter()
         span, fraction = _looked_at(plan, sources[0], draft, self.settings)
         return {
@@ -162,6 +164,8 @@ def draft_answer(question: str, plan: Plan, sources: list[Source], settings: Set
             return Draft("not_measurable", (Phrase(text),), verdict="not sure")
     owners = sources if len(sources) == 2 else sources * len(spans)
     sides = [_asked(source, span, settings) for source, span in zip(owners, spans, strict=False)]
+    if draft := without_ecg(question, plan, sides):
+        return draft
     for asked, span in zip(sides, spans, strict=False):
         if asked.context.end_s <= asked.context.start_s:
             return _not_recorded(span, asked)
@@ -210,7 +214,7 @@ def _other_lead(plan: Plan, info: RecordingInfo) -> Draft | None:
 def _asked(source: Source, span: PlanSpan, settings: Settings) -> Asked:
     whole = source.info.duration_s
     start_s, end_s = (max(0.0, span.start_s), min(whole, span.end_s)) if span.words else (0.0, whole)
-    context = context_of(source.annotations, start_s, end_s, settings.rhythm)
+    context = context_of(source.annotations, start_s, end_s, settings.rhythm, rr_only=source.info.rr_only)
     begin, end = when_text(context.start_s, source.info), when_text(context.end_s, source.info)
     over = f"between {begin} and {end}"
     if context.start_s <= 0 and context.end_s >= whole - 0.5:
@@ -244,7 +248,7 @@ def _looked_at(plan: Plan, source: Source, draft: Draft, settings: Settings) -> 
         span = replace(span, start_s=max(0.0, span.start_s), end_s=min(whole_s, span.end_s))
     if draft.facts:
         return span, max(fact.analysable_fraction for fact in draft.facts)
-    context = context_of(source.annotations, span.start_s, span.end_s, settings.rhythm)
+    context = context_of(source.annotations, span.start_s, span.end_s, settings.rhythm, rr_only=source.info.rr_only)
     return span, context.analysable_fraction
 
 
@@ -280,6 +284,8 @@ def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
         )
     )
     reason = "this version measures when beats come and does not judge rhythm names, beat types or waves"
+    if asked.info.rr_only:
+        reason = NO_ECG
     fact = Fact(
         plan.target,
         None,

@@ -78,6 +78,7 @@ def missing(asked: Asked, fact: Fact, what: str) -> Draft:
     c = asked.context
     reasons = c.annotations.reasons[int(c.start_s) : int(np.ceil(c.end_s))]
     nothing = bool(np.all(reasons & Reason.NO_SAMPLES))  # outside the recording, or inside a gap
+    nothing |= c.rr_only and c.analysable_fraction < 0.005  # a gap of these ends within seconds
     status: Status = "not_recorded" if nothing else "not_measurable"
     text = f"{what[0].upper()}{what[1:]} cannot be measured {asked.over}: {fact.reason}."
     return Draft(status, (Phrase(text),), (fact,), verdict="not sure")

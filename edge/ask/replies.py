@@ -7,7 +7,7 @@ from edge.ask.draft import CUES, Asked, Draft, Phrase, Verdict, judged, missing,
 from edge.ask.plan import Plan, Threshold
 from edge.ask.replies_record import coverage, quality, recording
 from edge.ask.spans import duration_text, when_text
-from edge.interpret.facts import context_of, measure, pause_name
+from edge.interpret.facts import NO_ECG_HERE, context_of, measure, pause_name
 from edge.types import Fact
 
 MAX_BARE_PAUSE_S = 20.0  # "pauses over 3" means seconds; a larger number without a unit is not taken for any
@@ -59,9 +59,11 @@ def beats(asked: Asked, plan: Plan) -> Draft:
     if fact.value is None:
         return missing(asked, fact, "the number of beats")
     complete = asked.context.analysable_fraction >= 0.995
-    text = f"{fact.value:.0f} beats were found {asked.over}"
+    told = "were reported by the strap" if asked.context.rr_only else "were found"
+    text = f"{fact.value:.0f} beats {told} {asked.over}"
     if not complete:
-        text += f"; {100 * asked.context.analysable_fraction:.0f} % of that time was usable"
+        share = f"{100 * asked.context.analysable_fraction:.0f} % of that time"
+        text += f"; RR intervals cover {share}" if asked.context.rr_only else f"; {share} was usable"
     verdict: Verdict | None = None
     limit = _limit_of(plan, "beats", "count")
     if limit and plan.form == "verify":
@@ -93,6 +95,8 @@ def pauses(asked: Asked, plan: Plan) -> Draft:
     phrases = [Phrase(told), _rr_phrase(asked, longest, "longest")]
     if plan.quantity in {"longest", "max"}:
         phrases = [_rr_phrase(asked, longest, "longest", over=f" {asked.over}"), Phrase(told)]
+    if asked.context.rr_only:
+        phrases.append(Phrase("Intervals are as the strap reported them; a beat that it missed looks like a pause."))
     phrases += _not_seen(asked)
     verdict = judged(n > 0, sure=n > 0 or seen(asked))
     if plan.threshold and not limit:
@@ -257,8 +261,11 @@ def ectopy(asked: Asked, plan: Plan) -> Draft:
 
 def summary(asked: Asked, plan: Plan) -> Draft:
     """The main figures one after another; what is missing says why."""
-    parts = [reply(asked, plan) for reply in (rate, pauses, TACHYCARDIA, BRADYCARDIA, regularity, quality)]
+    last = coverage if asked.context.rr_only else quality
+    parts = [reply(asked, plan) for reply in (rate, pauses, TACHYCARDIA, BRADYCARDIA, regularity, last)]
     phrases = [p for part in parts for p in part.phrases[:3] if "does not judge" not in p.text]
+    if asked.context.rr_only:
+        phrases.append(Phrase(f"{NO_ECG_HERE}."))
     phrases.append(Phrase("Rhythm names, beat types and waves are not judged by this version."))
     answered = next((part for part in parts[:-1] if part.status == "answered"), parts[0])
     facts = tuple(fact for part in parts for fact in part.facts)
@@ -271,7 +278,8 @@ def trend(asked: Asked, plan: Plan) -> Draft:  # noqa: ARG001 - as the other rep
     step_s = (c.end_s - c.start_s) / n_parts
     facts, items = [], []
     for k in range(n_parts):
-        part = context_of(c.annotations, c.start_s + k * step_s, c.start_s + (k + 1) * step_s, c.settings)
+        start_s, end_s = c.start_s + k * step_s, c.start_s + (k + 1) * step_s
+        part = context_of(c.annotations, start_s, end_s, c.settings, rr_only=c.rr_only)
         fact = measure(part, "rate")["heart_rate_mean"]
         facts.append(fact)
         told = f"{fact.value:.0f} bpm" if fact.value is not None else f"not measurable ({fact.reason})"
@@ -305,6 +313,8 @@ def _not_seen(asked: Asked) -> list[Phrase]:
     unseen = 1 - asked.context.analysable_fraction
     if unseen < 0.005:
         return []
+    if asked.context.rr_only:
+        return [Phrase(f"RR intervals are missing for {100 * unseen:.0f} % of that time.")]
     return [Phrase(f"{100 * unseen:.0f} % of that time could not be analysed.")]
 
 

@@ -3,7 +3,7 @@
 from edge.ask.draft import CUES, Asked, Draft, Phrase, Verdict, judged, missing
 from edge.ask.plan import Plan, Threshold
 from edge.ask.spans import duration_text, local_time, when_text
-from edge.interpret.facts import measure
+from edge.interpret.facts import NO_ECG_HERE, measure
 from edge.types import Fact
 
 GOOD_USABLE = 90.0  # per cent usable, and
@@ -76,6 +76,10 @@ def recording(asked: Asked, plan: Plan) -> Draft:
         return Fact(name, value, unit, 0.0, info.duration_s, 0, share, reason)
 
     duration = fact("duration", info.duration_s, "s")
+    if info.rr_only and plan.quantity in {"rate", "leads"}:
+        unit = fact("rr_unit", 1024.0, "per s")
+        text = f"{NO_ECG_HERE}: it has no leads. Intervals are told in 1024ths of a second."
+        return Draft("answered", (Phrase(text),), (unit, fact("lead_count", 0.0, "leads")), items=())
     leads = ", ".join(lead.name for lead in info.leads)
     fs_text, n = f"{info.fs_hz:g} samples per second", len(info.leads)
     s = "s" if n > 1 else ""
@@ -99,6 +103,8 @@ def recording(asked: Asked, plan: Plan) -> Draft:
     began = f", started {start:%Y-%m-%d %H:%M}" if start else ""
     length = f"{duration_text(info.duration_s)} long{began}"
     phrase = Phrase(f"The recording is {length}, with lead{s} {leads} at {fs_text}.")
+    if info.rr_only:
+        phrase = Phrase(f"The recording is {length}; it holds the strap's RR intervals and no ECG.")
     limit, verdict = plan.threshold, None
     if plan.form == "verify" and limit and limit.of == "time":
         verdict = _yes(limit.passed_by(info.duration_s))

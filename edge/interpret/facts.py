@@ -15,6 +15,8 @@ from edge.interpret.intervals import BLOCK, Intervals, beats_between, intervals_
 from edge.settings import RhythmSettings
 from edge.types import Annotations, Fact, Span
 
+NO_ECG = "this recording holds the strap's RR intervals and no ECG"
+NO_ECG_HERE = f"T{NO_ECG[1:]}"
 MAX_EVIDENCE = 20  # places kept per fact; the count is always the full one
 
 
@@ -31,6 +33,8 @@ class Context:
     analysable_fraction: float
     obstacle: str
     """Why the span, or most of it, cannot be analysed; empty when it can."""
+    rr_only: bool = False
+    """There is no signal: beats are where a strap's RR intervals put them."""
 
     def fact(
         self,
@@ -59,7 +63,9 @@ class Context:
         )
 
 
-def context_of(annotations: Annotations, start_s: float, end_s: float, settings: RhythmSettings) -> Context:
+def context_of(
+    annotations: Annotations, start_s: float, end_s: float, settings: RhythmSettings, *, rr_only: bool = False
+) -> Context:
     """Prepare a span; it is cut to what was analysed."""
     end_s = min(end_s, annotations.n_samples / annotations.fs_hz)
     start_s = min(max(0.0, start_s), end_s)
@@ -67,9 +73,15 @@ def context_of(annotations: Annotations, start_s: float, end_s: float, settings:
     states, reasons = annotations.quality[seconds], annotations.reasons[seconds]
     usable = states != State.UNUSABLE
     share = float(usable.mean()) if len(states) else 0.0
+    if rr_only and end_s > start_s:  # gaps begin and end within seconds there, and leave their rest usable
+        share = min(
+            share, 1 - sum(span.duration_s for span in _gap_spans(annotations, start_s, end_s)) / (end_s - start_s)
+        )
     obstacle = ""
     if len(states) == 0:
         obstacle = "nothing was recorded then"
+    elif share < 0.5 and rr_only:
+        obstacle = "no RR intervals for most of that time"
     elif share < 0.5:
         worst = np.bincount(reasons[~usable]).argmax()
         obstacle = f"signal not usable: {describe(int(worst))}"
@@ -82,6 +94,7 @@ def context_of(annotations: Annotations, start_s: float, end_s: float, settings:
         share * (end_s - start_s),
         share,
         obstacle,
+        rr_only,
     )
 
 
@@ -246,13 +259,23 @@ def regularity_facts(c: Context) -> list[Fact]:
 
 
 def quality_facts(c: Context) -> list[Fact]:
-    """How much of the span could be analysed, how much was unusable and the commonest reason."""
+    """How much of the span could be analysed, how much was unusable and the commonest reason.
+
+    Of RR intervals: how much of the span they cover, and where they do not.
+    """
     seconds = _seconds(c.start_s, c.end_s)
     states, reasons = c.annotations.quality[seconds], c.annotations.reasons[seconds]
     first, n = seconds.start, len(states)
     if n == 0:
         names = (("analysable_share", "%"), ("good_share", "%"), ("unusable_total", "s"))
         return [c.fact(name, None, unit) for name, unit in names]
+    if c.rr_only:
+        spans = _gap_spans(c.annotations, c.start_s, c.end_s)
+        return [
+            c.fact("analysable_share", 100 * c.analysable_fraction, "%", n, evidence=tuple(spans)),
+            c.fact("good_share", None, "%", reason=NO_ECG),
+            c.fact("unusable_total", float(sum(span.duration_s for span in spans)), "s", n, evidence=tuple(spans)),
+        ]
     bad = np.flatnonzero(states == State.UNUSABLE)
     spans = []
     for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []:
@@ -272,13 +295,7 @@ def coverage_facts(c: Context) -> list[Fact]:
     if c.end_s <= c.start_s:
         names = (("gap_count", "gaps"), ("gap_total", "s"), ("longest_gap", "s"), ("recorded_total", "s"))
         return [c.fact(name, None, unit) for name, unit in names]
-    fs_hz = c.annotations.fs_hz
-    spans = []
-    for gap in c.annotations.gaps:
-        start_s, end_s = max(gap.start / fs_hz, c.start_s), min(gap.stop / fs_hz, c.end_s)
-        if end_s > start_s:
-            spans.append(Span(start_s, end_s, gap.cause))
-    spans.sort(key=lambda span: -span.duration_s)
+    spans = _gap_spans(c.annotations, c.start_s, c.end_s)
     where, n = tuple(spans), len(spans)
     return [
         c.fact("gap_count", float(n), "gaps", n, evidence=where),
@@ -286,6 +303,15 @@ def coverage_facts(c: Context) -> list[Fact]:
         c.fact("longest_gap", spans[0].duration_s if spans else 0.0, "s", n, evidence=where[:1]),
         c.fact("recorded_total", c.end_s - c.start_s - float(sum(span.duration_s for span in spans)), "s"),
     ]
+
+
+def _gap_spans(annotations: Annotations, start_s: float, end_s: float) -> list[Span]:
+    """The parts of gaps that lie in a span, the longest first."""
+    cut = [
+        Span(max(gap.start / annotations.fs_hz, start_s), min(gap.stop / annotations.fs_hz, end_s), gap.cause)
+        for gap in annotations.gaps
+    ]
+    return sorted((span for span in cut if span.duration_s > 0), key=lambda span: -span.duration_s)
 
 
 GROUPS: dict[str, Callable[[Context], list[Fact]]] = {

@@ -47,11 +47,13 @@ def intervals_of(annotations: Annotations, start_s: float, end_s: float, setting
     from_beat, to_beat = beats[:-1], beats[1:]
     rr_ms = np.empty(len(from_beat))
     valid, early, out_of_step = (np.zeros(len(from_beat), bool) for _ in range(3))
+    gap_starts = np.array([gap.start for gap in annotations.gaps], np.int64)  # of RR intervals; shorter than a second
     unusable = np.concatenate(([0], np.cumsum(annotations.quality == State.UNUSABLE, dtype=np.int32)))
     for a in range(0, len(from_beat), BLOCK):
         part = slice(a, a + BLOCK)
         rr_ms[part] = (to_beat[part] - from_beat[part]) * 1000.0 / fs_hz
         valid[part] = _untouched(unusable, fs_hz, from_beat[part], to_beat[part])
+        valid[part] &= np.searchsorted(gap_starts, from_beat[part]) == np.searchsorted(gap_starts, to_beat[part])
     half = settings.local_beats // 2
     for a in range(0, len(from_beat), BLOCK):
         part, first = slice(a, a + BLOCK), max(0, a - half)

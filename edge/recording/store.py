@@ -2,7 +2,8 @@
 
 Blocks of samples per lead, gaps, beats, quality, link events and time anchors. Signal is committed every
 `StoreSettings.commit_s` of it, so a killed process loses at most what came after the last commit; small commits are
-packed into larger blocks as the recording goes on. A block that cannot be decoded is a gap with that cause.
+packed into larger blocks as the recording goes on. A block that cannot be decoded is a gap with that cause. A
+recording of RR intervals has no leads and no blocks: its beats are all there is, at a rate of 1024 Hz, their unit.
 """
 
 import json
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.acquire.rr import RR_HZ
 from edge.clean.quality import Reason, State
 from edge.errors import InputUnreadable, StorageError, StorageFull
 from edge.recording import codec, timemap
@@ -87,12 +89,14 @@ class StoredRecording:
     @property
     def info(self) -> RecordingInfo:
         """What the recording is, as long as it is now."""
-        # Blocks of all leads end together.
-        blocks, gaps = self._query(
+        # Blocks of all leads end together; RR intervals have none.
+        blocks, gaps, analysed = self._query(
             "SELECT (SELECT CAST(start + n AS INTEGER) FROM block WHERE lead = 0 ORDER BY start DESC LIMIT 1),"
-            " (SELECT CAST(stop AS INTEGER) FROM gap ORDER BY start DESC LIMIT 1)"
+            " (SELECT CAST(stop AS INTEGER) FROM gap ORDER BY start DESC LIMIT 1),"
+            " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'analysed')"
         )[0]
-        return replace(self._info, n_samples=max(blocks or 0, gaps or 0))
+        placed = analysed if self._info.rr_only else blocks
+        return replace(self._info, n_samples=max(placed or 0, gaps or 0))
 
     def read_mv(self, start: int, stop: int) -> SignalMv:
         """Samples [start, stop), cut to the recording, shape (n, n_leads); NaN where nothing was recorded."""
@@ -134,7 +138,7 @@ class StoredRecording:
         reasons = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
         known = known[known["f0"] < n_seconds]
         quality[known["f0"]], reasons[known["f0"]] = known["f1"], known["f2"]
-        return Annotations(self._info.fs_hz, n_samples, beats, quality, reasons, tuple(Gap(*row) for row in gaps))
+        return Annotations(self._info.fs_hz, n_samples, beats, quality, reasons, _joined_gaps(gaps))
 
     def link_events(self) -> list[LinkEvent]:
         """What happened to the link, in order."""
@@ -366,9 +370,19 @@ def _info_from(meta: dict[str, str]) -> RecordingInfo:
     """What the table `meta` says; KeyError, TypeError or ValueError where it is damaged."""
     leads = tuple(Lead(**lead) for lead in json.loads(meta["leads"]))
     fs_hz, start = float(meta["fs_hz"]), meta.get("start")
-    if not (leads and math.isfinite(fs_hz) and fs_hz > 0):
+    if not (math.isfinite(fs_hz) and fs_hz > 0 and (leads or fs_hz == RR_HZ)):
         raise ValueError("it names no leads or no sampling rate")
     return RecordingInfo(meta["id"], leads, fs_hz, 0, datetime.fromisoformat(start) if start else None, source="store")
+
+
+def _joined_gaps(rows: list[tuple[int, int, str]]) -> tuple[Gap, ...]:
+    """Gaps; one that was stored while it grew is one."""
+    gaps: list[Gap] = []
+    for start, stop, cause in rows:
+        if gaps and (gaps[-1].stop, gaps[-1].cause) == (start, cause):
+            start = gaps.pop().start
+        gaps.append(Gap(start, stop, cause))
+    return tuple(gaps)
 
 
 def _rows_of(decided: Decided) -> Iterator[Statement]:

@@ -38,7 +38,7 @@ def write_files(analysed: Analysed, out: Path, formats: tuple[str, ...]) -> list
             f"{stem}.beats.csv": _beats_csv(analysed),
             f"{stem}.quality.csv": _quality_csv(analysed),
         },
-        "wfdb": lambda: {f"{stem}.anyecg": annotation_bytes(analysed.annotations)},
+        "wfdb": lambda: {f"{stem}.anyecg": annotation_bytes(analysed.annotations), **_wfdb_header(analysed)},
         "html": lambda: {
             f"{stem}.html": report_page(
                 analysed.recording, analysed.annotations, analysed.lead, analysed.summary
@@ -68,6 +68,14 @@ def _replace(path: Path, data: bytes) -> Path:
 
 def _json(analysed: Analysed) -> bytes:
     return (json.dumps(analysed.summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _wfdb_header(analysed: Analysed) -> dict[str, bytes]:
+    """Of RR intervals a record without signals, which tells readers of the annotations their rate."""
+    info = analysed.recording.info
+    if not info.rr_only:
+        return {}
+    return {f"{info.id}.hea": f"{info.id} 0 {info.fs_hz:g} {info.n_samples}\n".encode()}
 
 
 def _beats_csv(analysed: Analysed) -> bytes:

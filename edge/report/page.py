@@ -6,7 +6,9 @@ from typing import Any
 
 from edge.ask.answer import NOTICE
 from edge.ask.spans import duration_text, when_text
+from edge.interpret.facts import NO_ECG_HERE
 from edge.report.strip import strip_svg
+from edge.report.tachogram import around, tachogram_svg
 from edge.types import Annotations, Recording, Span
 
 STYLE = """
@@ -21,6 +23,9 @@ figure { margin: .6rem 0; overflow-x: auto } figcaption { color: var(--soft); fo
 .strip { background: #fff8f6; max-width: 100%; height: auto; border: 1px solid #eccbc6 }
 .strip .fine { fill: none; stroke: #f3d3ce; stroke-width: .08 } .strip .coarse { fill: none; stroke: #e2a9a1; stroke-width: .15 }
 .strip .trace { fill: none; stroke: #14213a; stroke-width: .3; stroke-linejoin: round }
+.tachogram { max-width: 100%; height: auto; border: 1px solid var(--line) } .tachogram text { font-size: 2.8px; fill: var(--soft) }
+.tachogram .scale { stroke: var(--line); stroke-width: .15 } .tachogram .span { fill: #f6c344; opacity: .25 }
+.tachogram .rr { fill: none; stroke: #14213a; stroke-width: .3; stroke-linejoin: round; stroke-linecap: round }
 .strip .beat { fill: #2b6cb0 } .strip .span { fill: #f6c344; opacity: .25 }
 """
 MAX_STRIPS = 3  # per answer; the document lists all places
@@ -67,19 +72,31 @@ def report_page(recording: Recording, annotations: Annotations, lead: int, summa
         for h in summary["hourly"]
     )
     settings = ", ".join(f"{k} {v}" for k, v in summary["settings"]["rhythm"].items())
+    origin = NO_ECG_HERE if info.rr_only else f"beats from lead {info.leads[lead].name}"
+    whole = Span(0.0, info.duration_s, "whole recording")
+    course = f"<h2>Intervals</h2><figure>{tachogram_svg(annotations, whole)}</figure>" if info.rr_only else ""
+    method = "Beats are found and not labelled"
+    if info.rr_only:
+        method = "Beats are where the strap's RR intervals put them, and not labelled"
     body = (
-        f'<h1>{escape(info.id)}</h1><p class="soft">{_facts_line(recording)}; beats from lead {escape(info.leads[lead].name)}. '
-        f"Unreviewed.</p><h2>Figures</h2><table>{''.join(rows)}</table>"
+        f'<h1>{escape(info.id)}</h1><p class="soft">{_facts_line(recording)}; {escape(origin)}. '
+        f"Unreviewed.</p><h2>Figures</h2><table>{''.join(rows)}</table>{course}"
         "<h2>By hour</h2><table><tr><th>hour</th><th>beats</th><th>min bpm</th><th>mean</th><th>max</th><th>longest RR s</th>"
-        f"<th>analysable min</th></tr>{hours}</table><h2>Strips</h2>{''.join(strips) or '<p>None.</p>'}"
-        "<h2>Method and limits</h2><p>Beats are found and not labelled; rhythm names, ectopic origin, waves and their "
+        f"<th>analysable min</th></tr>{hours}</table><h2>{'Places' if info.rr_only else 'Strips'}</h2>{''.join(strips) or '<p>None.</p>'}"
+        f"<h2>Method and limits</h2><p>{escape(method)}; rhythm names, ectopic origin, waves and their "
         f'intervals are not assessed by this version.</p><p class="soft">{escape(settings)}</p>'
     )
     return page(f"Report of {info.id}", body)
 
 
 def figure(recording: Recording, span: Span, lead: int, annotations: Annotations) -> str:
-    """One strip with its caption."""
+    """One strip with its caption; without an ECG the intervals around the span."""
+    if recording.info.rr_only:
+        wide = around(span, recording.info.duration_s)
+        caption = (
+            f"{span.label}, from {when_text(span.start_s, recording.info)}; RR intervals from 30 s before to 30 s after"
+        )
+        return f"<figure>{tachogram_svg(annotations, wide, span)}<figcaption>{escape(caption)}</figcaption></figure>"
     caption = f"{span.label}, from {when_text(span.start_s, recording.info)}; lead {recording.info.leads[lead].name}, 25 mm/s, 10 mm/mV"
     return f"<figure>{strip_svg(recording, span, lead, annotations.beats)}<figcaption>{escape(caption)}</figcaption></figure>"
 
@@ -87,6 +104,8 @@ def figure(recording: Recording, span: Span, lead: int, annotations: Annotations
 def _facts_line(recording: Recording) -> str:
     info = recording.info
     start = f"{info.start:%Y-%m-%d %H:%M}, " if info.start else ""
+    if info.rr_only:
+        return escape(f"{start}{duration_text(info.duration_s)}, RR intervals in 1/1024 s")
     leads = ", ".join(lead.name for lead in info.leads)
     return escape(f"{start}{duration_text(info.duration_s)}, {leads}, {info.fs_hz:g} Hz")
 

@@ -8,7 +8,7 @@ import numpy as np
 from edge import __version__
 from edge.ask.answer import fact_document, span_document
 from edge.clean.quality import REASON_TEXT, State
-from edge.interpret.facts import context_of, measure
+from edge.interpret.facts import NO_ECG, NO_ECG_HERE, context_of, measure
 from edge.settings import Settings
 from edge.types import Annotations, Fact, RecordingInfo, Span
 
@@ -19,7 +19,7 @@ HOUR_S = 3600.0
 
 def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings: Settings) -> dict[str, Any]:
     """Everything measured of a recording; what is missing says why."""
-    context = context_of(annotations, 0.0, info.duration_s, settings.rhythm)
+    context = context_of(annotations, 0.0, info.duration_s, settings.rhythm, rr_only=info.rr_only)
     facts = measure(context)
     gaps = [span_document(span) for span in facts["gap_count"].evidence]
     return {
@@ -27,14 +27,15 @@ def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings
         "recording": {
             "id": info.id,
             "leads": [lead_.name for lead_ in info.leads],
-            "analysis_lead": info.leads[lead].name,
+            "analysis_lead": None if info.rr_only else info.leads[lead].name,
             "original_units": [lead_.original_unit for lead_ in info.leads],
             "fs_hz": info.fs_hz,
             "start": info.start.isoformat() if info.start else None,
             "duration_s": round(info.duration_s, 3),
             "analysable_s": round(context.analysable_s, 3),
             "gaps": gaps,
-            "notes": list(info.notes),
+            "rr_only": info.rr_only,
+            "notes": [*info.notes, *([f"{NO_ECG_HERE}."] if info.rr_only else [])],
         },
         "rate": _group(facts, "heart_rate_mean", "heart_rate_min", "heart_rate_max", "beat_count"),
         "rhythm": {
@@ -47,9 +48,9 @@ def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings
         "ectopy": {**_group(facts, "early_beat_count", "irregular_share"), "reason": NOT_ASSESSED},
         "pauses": _group(facts, "longest_rr", "shortest_rr", *(name for name in facts if name.startswith("pauses_"))),
         "episodes": _group(facts, "tachycardia_count", "tachycardia_total", "bradycardia_count", "bradycardia_total"),
-        "intervals": {"pr_ms": None, "qrs_ms": None, "qt_ms": None, "reason": NOT_ASSESSED},
+        "intervals": {"pr_ms": None, "qrs_ms": None, "qt_ms": None, "reason": NO_ECG if info.rr_only else NOT_ASSESSED},
         "variability": _group(facts, "sdnn", "rmssd", "pnn50"),
-        "hourly": hourly(annotations, settings),
+        "hourly": hourly(annotations, settings, rr_only=info.rr_only),
         "quality": _quality(annotations, facts),
         "events": [span_document(span) for span in notable(facts)],
         "facts": [fact_document(fact) for fact in facts.values()],
@@ -58,12 +59,13 @@ def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings
     }
 
 
-def hourly(annotations: Annotations, settings: Settings) -> list[dict[str, Any]]:
+def hourly(annotations: Annotations, settings: Settings, *, rr_only: bool = False) -> list[dict[str, Any]]:
     """One row per hour from the start; figures that cannot be measured are null."""
     rows = []
     duration_s = annotations.n_samples / annotations.fs_hz
     for hour in range(int(np.ceil(duration_s / HOUR_S))):
-        context = context_of(annotations, hour * HOUR_S, (hour + 1) * HOUR_S, settings.rhythm)
+        start_s, end_s = hour * HOUR_S, (hour + 1) * HOUR_S
+        context = context_of(annotations, start_s, end_s, settings.rhythm, rr_only=rr_only)
         facts = measure(context, "rate", "beats", "pauses")
         rows.append(
             {

@@ -1,0 +1,1 @@
+"""Arbitrary bytes through everything that reads bytes from the air."""
