@@ -3,18 +3,20 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.acquire.host_clock import HostClock
 from edge.acquire.mailbox import Mailbox
+from edge.acquire.packets import Counts
 from edge.acquire.pins import Pin
 from edge.acquire.radio import virtual_radio
 from edge.acquire.strap import StrapSource
@@ -27,6 +29,7 @@ from firmware_bridge.air import Air
 from firmware_bridge.peripherals.peripheral import Peripheral
 
 MOST_AT_ONCE = 64  # as the gateway
+TAIL, REACH = 64, 3000  # samples at the end that are looked for in what was measured, and how far away
 SETTLE_S = 2.0  # on the wearable's clock, after its recording's end: what is under way arrives
 
 
@@ -125,45 +128,57 @@ class Comparison:
     """Samples in gaps."""
     undeclared: int
     """Missing samples that no stored gap covers."""
-    shift: int
-    """By how many samples the axis is longer (positive) or shorter than what was measured, at its end."""
+    axis_error: int | None
+    """By how many samples the axis is longer (positive) or shorter at its end than the time that passed on the
+    converter; None where the last samples are not found in what was measured."""
 
     @property
     def exact(self) -> bool:
         """Every sample at its place, every missing one declared."""
-        return self.wrong == 0 and self.undeclared == 0
+        return self.wrong == 0 and self.undeclared == 0 and self.axis_error == 0
 
 
-def compare(run: StrapRun, measured: Any = None) -> Comparison:
-    """Compare the (first) recording with `measured(first, n)`, the converter's counts by the device's sample index."""
-    measured = measured or run.peripheral.measured  # type: ignore[attr-defined]  # every ECG peripheral has it
+def compare(run: StrapRun) -> Comparison:
+    """Compare the (first) recording with the counts of the device's converter."""
+    measured: Callable[[int, int], Counts] = run.peripheral.measured  # type: ignore[attr-defined]  # all but RR straps
     stored = StoredRecording(run.paths[0])
     try:
-        info = stored.info
+        info, gaps = stored.info, stored.annotations().gaps
         first = run.first_sample or 0
         received = wrong = missing = undeclared = 0
-        gaps = stored.annotations().gaps
         step = round(600 * info.fs_hz)
+        tail: tuple[int, Counts] | None = None
         for start in range(0, info.n_samples, step):
             stop = min(start + step, info.n_samples)
             signal_mv = stored.read_mv(start, stop)
-            absent = np.isnan(signal_mv).all(axis=1)
+            absent: NDArray[np.bool_] = np.all(np.isnan(signal_mv), axis=1)
             declared = np.zeros(stop - start, bool)
             for gap in gaps:
                 declared[max(0, gap.start - start) : max(0, gap.stop - start)] = True
             truth = measured(first + start, stop - start)
             counts = np.column_stack([to_counts(signal_mv[:, k], lead) for k, lead in enumerate(info.leads)])
             n = min(len(truth), len(counts))
-            differs = np.not_equal(counts[:n], truth[:n]).any(axis=1) & ~absent[:n]
+            differs = np.abs(counts[:n] - truth[:n]).max(axis=1, initial=0).astype(bool) & ~absent[:n]
             received += int((~absent).sum())
             wrong += int(differs.sum()) + (len(counts) - n)
             missing += int(absent.sum())
             undeclared += int((absent & ~declared).sum())
-        return Comparison(info.n_samples, received, wrong, missing, undeclared, 0)
+            whole = np.flatnonzero(~absent)[-TAIL:]
+            if len(whole) == TAIL and whole[-1] - whole[0] == TAIL - 1:
+                tail = start + int(whole[0]), counts[whole]
+        return Comparison(info.n_samples, received, wrong, missing, undeclared, _axis_error(first, tail, measured))
     finally:
         stored.close()
 
 
-def quick(settings: Settings, **link: Any) -> Settings:
-    """Settings with some link settings changed."""
-    return replace(settings, link=replace(settings.link, **link))
+def _axis_error(first: int, tail: tuple[int, Counts] | None, measured: Callable[[int, int], Counts]) -> int | None:
+    """How far from its true place the end of a recording stands."""
+    if tail is None:
+        return None
+    place, counts = tail
+    begin = max(0, first + place - REACH)
+    truth = measured(begin, 2 * REACH + TAIL)
+    for off in sorted(range(len(truth) - TAIL + 1), key=lambda at: abs(begin + at - first - place)):
+        if np.array_equal(truth[off : off + TAIL], counts):
+            return first + place - (begin + off)
+    return None

@@ -10,7 +10,7 @@ from edge.acquire.arrivals import Arrival, ClockSet, LinkLost, Received, Started
 from edge.acquire.assemble import AssemblyState
 from edge.acquire.device_clock import median_period_ns
 from edge.acquire.driver import Stream
-from edge.acquire.packets import Contact, Gone, Restarted, RrPacket, SamplePacket, Stopped
+from edge.acquire.packets import Contact, Gone, Marked, Restarted, RrPacket, SamplePacket, Stopped
 from edge.acquire.replay import PROTOCOL
 from edge.acquire.timeline import Placed, TimelineState, lose_link, place, restart
 from edge.contact import event_of
@@ -50,6 +50,8 @@ class Intake:
     recording: LiveRecording | LiveRr | None = None
     timeline: TimelineState | None = None
     _stream: Stream | None = None
+    _gone: int | None = None
+    """Samples before this counter will not come; waits for the counter's place."""
     _last_counts: LinkCounts = field(default_factory=LinkCounts)
     _held: list[Received] = field(default_factory=list)
     """Packets from which the true rate is measured, before the recording begins."""
@@ -151,15 +153,29 @@ class Intake:
                     restart(self.timeline)
                 return [], []
             case Gone() as gone:
-                if self.timeline is None or not isinstance(self.recording, LiveRecording):
-                    return [], []
-                return self.recording.give_up(gone.before_counter + (self.timeline.offset or 0))
+                self._gone = gone.before_counter
+                return self._give_up()
             case Contact() as contact:
                 return self._tell(event_of(contact, self._at()))
+            case Marked() as marked:
+                offset = self.timeline.offset if self.timeline is not None else None
+                at = self._at() if offset is None else max(0, marked.counter + offset)
+                return self._tell(LinkEvent(at, "mark", "the wearer pressed the button"))
             case Stopped() as stopped:
                 return self._tell(LinkEvent(self._at(), "silent", stopped.detail))
             case _:
                 return [], []  # battery and damage are counted in the link's status
+
+    def _give_up(self) -> News:
+        """What the device no longer holds becomes a gap, once its counter has a place on the axis."""
+        offset = self.timeline.offset if self.timeline is not None else None
+        if self._gone is None or offset is None or not isinstance(self.recording, LiveRecording):
+            return [], []
+        before = self._gone + offset
+        news = self.recording.give_up(before)
+        if self.recording.next_sample >= before:  # else what follows the hole has yet to come
+            self._gone = None
+        return news
 
     def _rr(self, packet: RrPacket, received_s: float) -> News:
         assert self._stream is not None
@@ -179,7 +195,7 @@ class Intake:
         placed, events = place(arrived.item, arrived.received_s, self.timeline)
         for event in events:
             self.recording.note(event)
-        return _joined([([], events), self._frames(placed)])
+        return _joined([([], events), self._frames(placed), self._give_up()])
 
     def _before_recording(self, arrived: Received) -> News:
         assert self._stream is not None

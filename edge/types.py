@@ -141,7 +141,7 @@ class Frame:
 
 
 EventKind = Literal[
-    "connected", "lost", "silent", "gap", "duplicate", "late", "clock", "contact", "battery", "ended", "storage"
+    "connected", "lost", "silent", "gap", "duplicate", "late", "clock", "contact", "mark", "ended", "storage"
 ]
 
 

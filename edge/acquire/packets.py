@@ -56,6 +56,13 @@ class Battery:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """The wearer pressed the device's button at this counter."""
+
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Restarted:
     """The device lost its counter and clock: what follows has new ones."""
 
@@ -81,4 +88,4 @@ class Rejected:
     reason: str
 
 
-Item = SamplePacket | RrPacket | Contact | Battery | Restarted | Gone | Stopped | Rejected
+Item = SamplePacket | RrPacket | Contact | Battery | Marked | Restarted | Gone | Stopped | Rejected

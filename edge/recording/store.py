@@ -138,7 +138,8 @@ class StoredRecording:
         reasons = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
         known = known[known["f0"] < n_seconds]
         quality[known["f0"]], reasons[known["f0"]] = known["f1"], known["f2"]
-        return Annotations(self._info.fs_hz, n_samples, beats, quality, reasons, _joined_gaps(gaps))
+        kept = _joined_gaps(gaps) if self._info.rr_only else tuple(Gap(*row) for row in gaps)
+        return Annotations(self._info.fs_hz, n_samples, beats, quality, reasons, kept)
 
     def link_events(self) -> list[LinkEvent]:
         """What happened to the link, in order."""
@@ -376,7 +377,7 @@ def _info_from(meta: dict[str, str]) -> RecordingInfo:
 
 
 def _joined_gaps(rows: list[tuple[int, int, str]]) -> tuple[Gap, ...]:
-    """Gaps; one that was stored while it grew is one."""
+    """Gaps of RR intervals; one that was stored while it grew is one."""
     gaps: list[Gap] = []
     for start, stop, cause in rows:
         if gaps and (gaps[-1].stop, gaps[-1].cause) == (start, cause):

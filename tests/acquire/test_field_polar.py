@@ -15,7 +15,7 @@ from firmware_bridge.bumble_bleak import AirClient
 from firmware_bridge.faults import FaultScript
 from firmware_bridge.peripherals.peripheral import Peripheral
 from firmware_bridge.peripherals.polar_h10 import H10Options, PolarH10
-from tests.acquire.strap_tools import SPEED, Make, assert_exact, first_seconds, record_strap
+from strap_tools import SPEED, Make, assert_exact, first_seconds, record_strap
 
 
 def h10(options: H10Options | None = None, speed: float = SPEED, **faults: Any) -> Make:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from edge.acquire.driver import DeviceRefused, DriverError, Gatt, Stream
-from edge.acquire.packets import Battery, Contact, Gone, Item, Rejected, Restarted, SamplePacket
+from edge.acquire.packets import Battery, Contact, Gone, Item, Marked, Rejected, Restarted, SamplePacket
 from edge.acquire.protocols.standard import Answers, device_text
 from edge.errors import LinkError
 from edge.types import Lead
@@ -102,10 +102,10 @@ def start_of(state: LinkState) -> bytes:
 def _begin(frame: LinkFrame, state: LinkState) -> None:
     """A power-up: the first one is recorded from now on, of a later one everything since the power-up is wanted."""
     state.expected = frame.sequence if state.boot is None else 0
+    state.is_before_gone = state.boot is not None  # nothing of the time without power will come
     state.boot = frame.boot
     state.ahead.clear()
     state.newest = state.latest = -1
-    state.is_before_gone = False
     state.tries, state.frames_since_request = 0, None
     state.counter = state.time_ms = None
 
@@ -121,6 +121,8 @@ def _news(frame: LinkFrame, state: LinkState) -> list[Item]:
     if frame.sequence > state.newest:  # what was fetched later tells old contact and battery
         state.newest = frame.sequence
         items += _status(frame, state)
+    if frame.marked:
+        items.append(Marked(state.counter))
     items.append(SamplePacket(frame.counts, state.counter, state.time_ms * 1_000_000))
     state.ahead[frame.sequence] = state.counter
     _advance(state)

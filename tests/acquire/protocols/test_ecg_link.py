@@ -255,7 +255,7 @@ def test_a_power_cycle_is_declared_and_everything_since_is_fetched() -> None:
     link.measure(4)
     link.measure(2, link.connect())
     assert link.came() == [*range(5), *range(6)]
-    assert [type(item) for item in link.items[5:7]] == [Restarted, SamplePacket]
+    assert [type(item) for item in link.items[5:8]] == [Restarted, Gone, SamplePacket]
 
 
 def test_after_a_power_cycle_what_the_ring_lost_is_declared_gone() -> None:

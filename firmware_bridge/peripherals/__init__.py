@@ -1,0 +1,1 @@
+"""Virtual wearables: a recording as Bluetooth LE devices would send it."""
