@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from edge.recording.store import RecordingWriter, StoredRecording
 from edge.settings import Settings
 from edge.types import Lead, LinkEvent, RecordingInfo
 from firmware_bridge.air import Air
+from firmware_bridge.peripherals.movesense import Movesense
 from firmware_bridge.peripherals.peripheral import Peripheral
 
 MOST_AT_ONCE = 64  # as the gateway
@@ -68,7 +69,7 @@ class StrapRun:
         ending = asyncio.create_task(self._end(), name="bench.end")
         try:
             while batch := await self.mail.batch(MOST_AT_ONCE):
-                self.events += await loop.run_in_executor(pool, _take, intake, batch)
+                self.events += (await loop.run_in_executor(pool, intake.take, batch))[1]
                 if self.sent_at is not None:
                     now = time.perf_counter()
                     n_data = sum(type(getattr(a, "item", None)).__name__ == "SamplePacket" for a in batch)
@@ -99,10 +100,6 @@ class StrapRun:
         self.paths.append(path)
         info = RecordingInfo(path.stem, leads, fs_hz, 0, start, "store", notes)
         return RecordingWriter(path, info, self.settings.store)
-
-
-def _take(intake: Intake, batch: list[Any]) -> list[LinkEvent]:
-    return [event for arrival in batch for event in intake.take(arrival)[1]]
 
 
 @asynccontextmanager
@@ -141,6 +138,8 @@ class Comparison:
 def compare(run: StrapRun) -> Comparison:
     """Compare the (first) recording with the counts of the device's converter."""
     measured: Callable[[int, int], Counts] = run.peripheral.measured  # type: ignore[attr-defined]  # all but RR straps
+    if isinstance(run.peripheral, Movesense):
+        measured = partial(run.peripheral.measured, rate_hz=round(StoredRecording(run.paths[0]).info.fs_hz))
     stored = StoredRecording(run.paths[0])
     try:
         info, gaps = stored.info, stored.annotations().gaps

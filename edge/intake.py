@@ -1,6 +1,6 @@
 """What a source delivers becomes recordings: placed in time, kept, analysed. Synchronous; the rim runs it in a thread."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -50,14 +50,24 @@ class Intake:
     recording: LiveRecording | LiveRr | None = None
     timeline: TimelineState | None = None
     _stream: Stream | None = None
+    _placed: list[Placed] = field(default_factory=list)
+    """What has its place and is not handed on yet, within one batch."""
     _gone: int | None = None
     """Samples before this counter will not come; waits for the counter's place."""
     _last_counts: LinkCounts = field(default_factory=LinkCounts)
     _held: list[Received] = field(default_factory=list)
     """Packets from which the true rate is measured, before the recording begins."""
 
-    def take(self, arrival: Arrival) -> News:
+    def take(self, batch: Sequence[Arrival]) -> News:
         """Take in what arrived; returns new decisions and link events. StorageError costs nothing taken in before."""
+        news: list[News] = []
+        for arrival in batch:
+            if not (isinstance(arrival, Received) and isinstance(arrival.item, SamplePacket)):
+                news.append(self._write())
+            news.append(self._take(arrival))
+        return _joined([*news, self._write()])
+
+    def _take(self, arrival: Arrival) -> News:
         match arrival:
             case Frame():
                 return self._frame(arrival)
@@ -129,8 +139,8 @@ class Intake:
             return self.recording.lost(lost.received_s, lost.cause)
         if self.recording is None or self.timeline is None or self._stream is None:
             return [], []
-        placed = self._frames(lose_link(self.timeline))
-        return _joined([placed, self.recording.lost(refetches=self._stream.refetches)])
+        self._placed += lose_link(self.timeline)
+        return _joined([self._write(), self.recording.lost(refetches=self._stream.refetches)])
 
     def _forget_held(self) -> News:
         """Too little to measure a rate from, with which all that follows would be recorded."""
@@ -140,7 +150,8 @@ class Intake:
     def _place_rest(self) -> News:
         if self.timeline is None or self.recording is None:
             return [], []
-        return self._frames(lose_link(self.timeline))
+        self._placed += lose_link(self.timeline)
+        return self._write()
 
     def _received(self, arrived: Received) -> News:
         match arrived.item:
@@ -195,7 +206,10 @@ class Intake:
         placed, events = place(arrived.item, arrived.received_s, self.timeline)
         for event in events:
             self.recording.note(event)
-        return _joined([([], events), self._frames(placed), self._give_up()])
+        self._placed += placed
+        if self._gone is None:
+            return [], events
+        return _joined([([], events), self._write(), self._give_up()])
 
     def _before_recording(self, arrived: Received) -> News:
         assert self._stream is not None
@@ -228,26 +242,33 @@ class Intake:
         self.recording = LiveRecording(writer, analysis, AssemblyState(hold_frames=hold))
         self.timeline = TimelineState(fs_hz, stream.placement, stream.packet_samples)
 
-    def _frames(self, placed: list[Placed]) -> News:
-        assert self._stream is not None
-        leads = self._stream.leads
-        return _joined(
-            [
-                self._frame(
-                    Frame(
-                        p.first_sample,
-                        np.column_stack([to_mv(p.counts[:, k], lead) for k, lead in enumerate(leads)]),
-                        p.received_s,
-                        p.after,
-                    )
-                )
-                for p in placed
-            ]
-        )
+    def _write(self) -> News:
+        """Hand on what has its place; packets that follow each other go together, some devices send 100 a second."""
+        assert self._stream is not None or not self._placed
+        placed, self._placed = self._placed, []
+        news: list[News] = []
+        for run in _runs(placed):
+            counts = np.concatenate([p.counts for p in run])
+            leads = self._stream.leads if self._stream is not None else ()
+            signal_mv = np.column_stack([to_mv(counts[:, k], lead) for k, lead in enumerate(leads)])
+            news.append(self._frame(Frame(run[0].first_sample, signal_mv, run[-1].received_s, run[0].after)))
+        return _joined(news)
 
     def _frame(self, frame: Frame) -> News:
         assert isinstance(self.recording, LiveRecording)
         return self.recording.take(frame)
+
+
+def _runs(placed: list[Placed]) -> Iterator[list[Placed]]:
+    """Packets grouped by what follows without a hole."""
+    run: list[Placed] = []
+    for p in placed:
+        if run and p.first_sample != run[-1].first_sample + len(run[-1].counts):
+            yield run
+            run = []
+        run.append(p)
+    if run:
+        yield run
 
 
 def _rate(stream: Stream, packets: list[SamplePacket], tolerance: float) -> float:

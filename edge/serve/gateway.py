@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge.acquire.arrivals import Arrival, Source
+from edge.acquire.arrivals import Source
 from edge.acquire.mailbox import Mailbox
 from edge.ask.answer import Answerer
 from edge.ask.answer import Source as Asked
@@ -83,7 +83,7 @@ class Gateway:
         try:
             while batch := await self._mail.batch(MAX_BATCH):
                 try:
-                    decided, events = await self._in(self._keeper, _take, intake, batch)
+                    decided, events = await self._in(self._keeper, intake.take, batch)
                 except StorageError as error:
                     await self._storage_failed(error)
                     return
@@ -216,16 +216,6 @@ class Gateway:
 
     async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
-
-
-def _take(intake: Intake, batch: list[Arrival]) -> tuple[list[Decided], list[LinkEvent]]:
-    decided: list[Decided] = []
-    events: list[LinkEvent] = []
-    for arrival in batch:
-        new_decided, new_events = intake.take(arrival)
-        decided += new_decided
-        events += new_events
-    return decided, events
 
 
 def _now() -> str:

@@ -129,8 +129,9 @@ class EcgLinkDevice(Peripheral):
             self.add_stream(self._sampling)
 
     def _on_command(self, connection: Connection, command: bytes) -> None:
-        self.sent.first_sample = None
         self.indicate(connection, self._control, self.link.command(command, connection.att_mtu))
+        if self.link.streaming:
+            self.sent.first_sample = None  # until the first frame says
         self._sampling.leads = self.link.streaming
         self.wake()
         self._to_send.set()

@@ -71,6 +71,7 @@ class Movesense(Peripheral):
         self._data = notifying(DATA)
         self._subscriptions: dict[int, Stream] = {}
         self._converters: dict[int, Converter] = {}
+        self._latest_hz = RATES_HZ[0]
 
     def converter(self, rate_hz: int) -> Converter:
         """The converter at a nominal rate."""
@@ -87,9 +88,9 @@ class Movesense(Peripheral):
             )
         return self._converters[rate_hz]
 
-    def measured(self, first: int, n: int, rate_hz: int = 256) -> Counts:
-        """Raw counts of samples [first, first + n) since power-up at a nominal rate, shape (n, 1)."""
-        return self.converter(rate_hz).measured(first, n)
+    def measured(self, first: int, n: int, rate_hz: int | None = None) -> Counts:
+        """Raw counts of samples [first, first + n) since power-up, shape (n, 1); by default at the latest rate."""
+        return self.converter(rate_hz or self._latest_hz).measured(first, n)
 
     def services(self) -> list[Service]:
         """Device information and the sensor data service."""
@@ -139,6 +140,7 @@ class Movesense(Peripheral):
             self._status(reference, UNSUPPORTED)
             return
         converter = self.converter(rate_hz)
+        self._latest_hz = rate_hz
 
         def send(first: int, n: int) -> None:
             self._send_ecg(reference, converter, first, n, in_mv=in_mv)
