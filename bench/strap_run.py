@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from edge.acquire.mailbox import Mailbox
 from edge.acquire.packets import Counts
 from edge.acquire.pins import Pin
 from edge.acquire.radio import virtual_radio
+from edge.acquire.registry import drivers
 from edge.acquire.strap import StrapSource
 from edge.intake import Intake, LinkCounts
 from edge.recording.codec import to_counts
@@ -28,6 +30,7 @@ from edge.types import Lead, LinkEvent, RecordingInfo
 from firmware_bridge.air import Air
 from firmware_bridge.peripherals.movesense import Movesense
 from firmware_bridge.peripherals.peripheral import Peripheral
+from firmware_bridge.simulate import DEVICES
 
 MOST_AT_ONCE = 64  # as the gateway
 TAIL, REACH = 64, 3000  # samples at the end that are looked for in what was measured, and how far away
@@ -55,8 +58,8 @@ class StrapRun:
     """The device's index of the first sample that was recorded."""
 
     def __post_init__(self) -> None:
-        pin = Pin(self.peripheral.address, "strap", self.protocol)
         clock = HostClock(self.peripheral.speed or 1.0)
+        pin = Pin(self.peripheral.address, "strap", self.protocol, options=_in_its_time(self.peripheral, clock))
         self.source = StrapSource(pin, virtual_radio(self.air), self.settings.link, clock)
         self.mail = Mailbox(self.settings.link.frame_queue)
 
@@ -100,6 +103,15 @@ class StrapRun:
         self.paths.append(path)
         info = RecordingInfo(path.stem, leads, fs_hz, 0, start, "store", notes)
         return RecordingWriter(path, info, self.settings.store)
+
+
+def _in_its_time(peripheral: Peripheral, clock: HostClock) -> dict[str, Any]:
+    """Waiting times of the device's protocol on its own clock: it lives faster than the host."""
+    kind = next((name for name, made in DEVICES.items() if made is type(peripheral)), "")
+    driver = drivers().get(kind)
+    known = fields(driver) if driver is not None and is_dataclass(driver) else ()
+    waits = [f for f in known if f.name in {"response_s", "hello_s"}]
+    return {f.name: clock.host_s(float(str(f.default))) + 0.05 for f in waits}
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from edge.acquire.device_clock import median_period_ns
 from edge.acquire.driver import Stream
 from edge.acquire.packets import Contact, Gone, Marked, Restarted, RrPacket, SamplePacket, Stopped
 from edge.acquire.replay import PROTOCOL
-from edge.acquire.timeline import Placed, TimelineState, lose_link, place, restart
+from edge.acquire.timeline import Placed, TimelineState, begin_again, lose_link, place, restart
 from edge.contact import event_of
 from edge.inputs import analysis_lead
 from edge.live import LiveRecording
@@ -126,6 +126,8 @@ class Intake:
         news: News = ([], [])
         if before is not None and (stream.leads, stream.fs_hz) != (before.leads, before.fs_hz):
             news = self.end()  # other leads or another rate cannot stand in the same recording
+        elif self.timeline is not None:
+            begin_again(self.timeline)
         self._stream = stream
         if self.recording is None and not self._held and stream.protocol == PROTOCOL:
             self._begin_recording(stream.fs_hz, started.received_s)

@@ -24,6 +24,7 @@ from bumble import core
 from bumble.att import ATT_Error
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Advertisement, Connection, Peer
+from bumble.gatt_client import Client
 
 from edge.errors import LinkError
 from firmware_bridge.adapter import Adapter
@@ -142,6 +143,7 @@ class AirClient(BaseBleakClient):
             await connection.encrypt()
         elif pair:
             await connection.pair()
+        connection.gatt_client = _GattClient(connection)
         peer = Peer(connection)
         if self._mtu is not None:
             await peer.request_mtu(self._mtu)
@@ -152,10 +154,15 @@ class AirClient(BaseBleakClient):
 
     async def disconnect(self) -> None:
         """End the link; nothing happens when there is none."""
-        if self._connection is not None:
-            with suppress(core.BaseBumbleError):
-                async with self._answers():
-                    await self._connection.disconnect()
+        if self._connection is None:
+            return
+        try:
+            await self._connection.disconnect()
+        except core.BaseBumbleError:
+            pass  # the link was lost at the same moment
+        except asyncio.CancelledError:
+            if self.is_connected or _cancelled():
+                raise
 
     async def pair(self, *_args: Any, **_kwargs: Any) -> None:
         """Pair and encrypt; the keys live as long as the adapter."""
@@ -234,11 +241,25 @@ class AirClient(BaseBleakClient):
         except (core.BaseBumbleError, TimeoutError) as error:
             raise BleakError(f"{error or type(error).__name__}") from error
         except asyncio.CancelledError:
-            task = asyncio.current_task()
             # Bumble cancels what waits for an answer when the link is lost; nobody cancelled this task.
-            if self._connection is None and task is not None and not task.cancelling():
+            if self._connection is None and not _cancelled():
                 raise BleakError("The link was lost") from None
             raise
+
+
+class _GattClient(Client):
+    """Bumble's GATT client, which would wait half a minute for the answer to a request on a link just lost."""
+
+    def send_gatt_pdu(self, pdu: bytes) -> None:
+        """Send, or raise when the link is gone."""
+        if self.connection.handle not in self.connection.device.connections:
+            raise core.InvalidStateError("The link was lost")
+        super().send_gatt_pdu(pdu)
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _adapter(air: Medium) -> Adapter:

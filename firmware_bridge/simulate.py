@@ -19,7 +19,7 @@ try:
     from firmware_bridge.peripherals.peripheral import Peripheral
     from firmware_bridge.peripherals.polar_h10 import PolarH10
 except ImportError as error:
-    raise ExtraMissing(error.name or "bumble", "sim") from error
+    raise ExtraMissing(error.name or "bumble", "ble") from error
 
 DEVICES: dict[str, type[Peripheral]] = {
     "polar-h10": PolarH10,

@@ -26,6 +26,7 @@ from edge.settings import LinkSettings
 WATCH_EVERY_S = 0.25
 CLOCK_STEP_S = 0.5  # smaller steps of this computer's clock are its ordinary correction
 GOODBYE_S = 3.0  # for the stop command on the way out; the strap would go on until its battery is empty
+FAREWELL_S = 2 * GOODBYE_S + 1  # for the stop command and the disconnection
 BOND_S = 30.0  # SMP's own timeout
 MAX_RESTARTS = 3  # of a stream that the device ends again and again; then the link is made anew
 LACKING_TWICE = 2  # connections without the service before a device has none; BlueZ may show them late
@@ -59,8 +60,11 @@ class StrapSource:
         try:
             await asyncio.wait({linking, closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (linking, closing):
-                task.cancel()
+            closing.cancel()
+            self._closing.set()
+            while not linking.done():  # a cancellation may be lost on the way (asyncio.wait_for of Python 3.11)
+                linking.cancel()
+                await asyncio.wait({linking}, timeout=FAREWELL_S)
             ended = (await asyncio.gather(linking, closing, return_exceptions=True))[0]
             self.status.state = "ended"
         if isinstance(ended, Exception):  # a mistake of ours or of the configuration; losses of the link end nothing
@@ -70,11 +74,16 @@ class StrapSource:
         """End the stream politely; `run` returns then."""
         self._closing.set()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it has been told to end."""
+        return self._closing.is_set()
+
     async def _keep_linked(self, mail: Mailbox) -> None:
         """Find, connect, stream; again and again, with growing waits while it fails."""
         wait_s = self.settings.retry_first_s
         try:
-            while True:
+            while not self._closing.is_set():
                 try:
                     await self._link_once(mail)
                     wait_s = self.settings.retry_first_s
@@ -84,7 +93,9 @@ class StrapSource:
                 except LinkError as error:
                     mail.put(Told("lost", str(error), self.clock.now()))
                 self.status.state = "lost"
-                await asyncio.sleep(self.clock.host_s(wait_s))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.clock.host_s(wait_s)):
+                        await self._closing.wait()
                 wait_s = min(2 * wait_s, self.settings.retry_most_s)
         finally:
             self.radio.forget(self.pin.address)
@@ -110,10 +121,12 @@ class StrapSource:
         finally:
             if driver is not None and not lost.is_set():
                 with suppress(TimeoutError, LinkError):
-                    await asyncio.wait_for(driver.stop(gatt), GOODBYE_S)
+                    async with asyncio.timeout(GOODBYE_S):
+                        await driver.stop(gatt)
             session.end("link lost" if lost.is_set() else "link made anew", told=not self._closing.is_set())
             with suppress(BleakError, OSError, EOFError, TimeoutError):
-                await asyncio.wait_for(client.disconnect(), GOODBYE_S)
+                async with asyncio.timeout(GOODBYE_S):
+                    await client.disconnect()
 
     async def _start(self, driver: Driver, gatt: BleakGatt, client: BleakClient, session: "_Session") -> Stream:
         """Start the stream; a device that asks for it is paired once."""
@@ -243,9 +256,10 @@ class _Session:
         """Until the link is lost or so silent that it must be made anew."""
         settings, clock = self.source.settings, self.source.clock
         restarted = 0
-        while not self.lost.is_set():
+        while not (self.lost.is_set() or self.source.is_closing):
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), clock.host_s(WATCH_EVERY_S))
+                async with asyncio.timeout(clock.host_s(WATCH_EVERY_S)):
+                    await self.wake.wait()
             self.wake.clear()
             if self.lost.is_set():
                 return

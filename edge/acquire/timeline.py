@@ -19,7 +19,9 @@ AHEAD_S = 1.5  # a stamp may come from the future by so much (backlogs drain); b
 BEHIND_S = 5.0  # a first packet after a reconnection is fresh; a much older stamp means that the clock was set
 LOST_SHARE = 0.5  # of a packet: smaller deviations are jitter (Polar's own rule: 1.5 packet periods is a loss)
 REMEMBERED = 64  # holes and packets remembered to tell late and repeated packets
-LOST, LINK_LOST, RESTARTED = "packets lost", "link lost", "strap restarted; length by the host clock"
+STEADY_PACKETS = 8  # so many of one length: the device's packets have that length
+LOST, LINK_LOST, STOPPED = "packets lost", "link lost", "stream stopped"
+RESTARTED = "strap restarted; length by the host clock"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,8 @@ class TimelineState:
     arrival: ArrivalState = field(default_factory=lambda: ArrivalState(0.0))
     last_received_s: float | None = None
     after: str = LOST
+    lengths: deque[int] = field(default_factory=lambda: deque(maxlen=STEADY_PACKETS))
+    """Lengths of the latest packets."""
     holes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     latest: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """(stamp, checksum) of the latest packets."""
@@ -79,6 +83,13 @@ def lose_link(state: TimelineState) -> list[Placed]:
     return placed
 
 
+def begin_again(state: TimelineState) -> None:
+    """The stream was stopped and started while the link stood: what is missing need not be whole packets."""
+    if state.after == LOST:
+        state.after = STOPPED
+        state.arrival.after_loss = True
+
+
 def restart(state: TimelineState) -> None:
     """The device says that its counter and clock begin anew."""
     state.offset = None
@@ -96,6 +107,7 @@ def _settle(now_s: float, state: TimelineState) -> list[Placed]:
 def _put(first: int, packet: SamplePacket, received_s: float, state: TimelineState) -> Placed:
     stop = first + len(packet.counts)
     after = state.after
+    state.lengths.append(len(packet.counts))
     if first > state.next_sample:
         state.holes.append((state.next_sample, first))
     if stop > state.next_sample:
@@ -130,7 +142,7 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
             return state.next_sample, []
     missing = round(deviation)
     if deviation > 0:
-        if state.packet_samples and state.after != LINK_LOST:
+        if state.packet_samples and state.after == LOST:
             missing = max(1, round(deviation / state.packet_samples)) * state.packet_samples
         delay_s = clock.delay_s(stamp_ns, received_s)
         if delay_s > -AHEAD_S and (state.after != LINK_LOST or delay_s < BEHIND_S):
@@ -150,12 +162,21 @@ def _by_host(packet: SamplePacket, received_s: float, state: TimelineState) -> t
     n = len(packet.counts)
     missing = round((received_s - state.last_received_s) * state.fs_hz) - n
     missing = missing if missing >= LOST_SHARE * n else 0  # less is the jitter of arrival
+    if state.after == LOST and (whole := _packet_length(state)):
+        missing = round(missing / whole) * whole  # the stream went on meanwhile, and packets are lost whole
     state.jumps += 1
     if missing:
         state.after = RESTARTED
     return state.next_sample + missing, [
         LinkEvent(state.next_sample, "clock", "the strap's clock was set or restarted")
     ]
+
+
+def _packet_length(state: TimelineState) -> int | None:
+    """Samples of every packet, where that is known or has been so for a while."""
+    if state.packet_samples is None and len(state.lengths) == STEADY_PACKETS and len(set(state.lengths)) == 1:
+        return state.lengths[0]
+    return state.packet_samples
 
 
 def _remember(packet: SamplePacket, state: TimelineState) -> bool:

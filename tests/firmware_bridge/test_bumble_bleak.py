@@ -117,7 +117,8 @@ def test_a_drop_in_the_middle_of_a_request_is_an_error_and_no_cancellation() -> 
     run(body())
 
 
-def test_a_drop_while_services_are_discovered_is_an_error_and_the_next_attempt_works() -> None:
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89])
+def test_a_drop_while_connecting_is_an_error_at_once_and_the_next_attempt_works(turns: int) -> None:
     async def body() -> None:
         air = Air()
         strap = PolarH10(air, waves())
@@ -125,13 +126,35 @@ def test_a_drop_while_services_are_discovered_is_an_error_and_the_next_attempt_w
             c = client(strap, air)
             connecting = asyncio.create_task(c.connect())
             await until(lambda: bool(strap.clients))
-            await asyncio.sleep(0.01)
+            for _ in range(turns):
+                await asyncio.sleep(0)
             air.drop(strap.address)
             with pytest.raises(BleakError):
-                await connecting
+                await asyncio.wait_for(connecting, 2)
             assert not c.is_connected
-            async with client(strap, air) as again:
+            async with client(strap, air, timeout=2) as again:
                 assert len(list(again.services)) >= 4
+
+    run(body())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.002, 0.005, 0.01, 0.02])
+def test_a_drop_while_pairing_is_an_error_and_pairing_works_later(after_s: float) -> None:
+    async def body() -> None:
+        air = Air()
+        strap = PolarH10(air, waves(), faults=FaultScript(pairing=True, interval_ms=(2.0, 2.0)))
+        async with on_air(strap):
+            c = client(strap, air)
+            await c.connect()
+            pairing = asyncio.create_task(c.pair())
+            await asyncio.sleep(after_s)
+            air.drop(strap.address)
+            with pytest.raises(BleakError):
+                await asyncio.wait_for(pairing, 2)
+            await c.connect()
+            await c.pair()
+            assert await c.read_gatt_char(PMD_CONTROL) == FEATURES
+            await c.disconnect()
 
     run(body())
 
