@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -109,9 +109,8 @@ def _in_its_time(peripheral: Peripheral, clock: HostClock) -> dict[str, Any]:
     """Waiting times of the device's protocol on its own clock: it lives faster than the host."""
     kind = next((name for name, made in DEVICES.items() if made is type(peripheral)), "")
     driver = drivers().get(kind)
-    known = fields(driver) if driver is not None and is_dataclass(driver) else ()
-    waits = [f for f in known if f.name in {"response_s", "hello_s"}]
-    return {f.name: clock.host_s(float(str(f.default))) + 0.05 for f in waits}
+    waits = {name: getattr(driver(), name, None) for name in ("response_s", "hello_s")} if driver is not None else {}
+    return {name: clock.host_s(wait_s) + 0.05 for name, wait_s in waits.items() if wait_s is not None}
 
 
 @asynccontextmanager

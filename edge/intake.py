@@ -141,8 +141,8 @@ class Intake:
             return self.recording.lost(lost.received_s, lost.cause)
         if self.recording is None or self.timeline is None or self._stream is None:
             return [], []
-        self._placed += lose_link(self.timeline)
-        return _joined([self._write(), self.recording.lost(refetches=self._stream.refetches)])
+        rest = self._place_rest()
+        return _joined([rest, self.recording.lost(refetches=self._stream.refetches)])
 
     def _forget_held(self) -> News:
         """Too little to measure a rate from, with which all that follows would be recorded."""
@@ -152,8 +152,11 @@ class Intake:
     def _place_rest(self) -> News:
         if self.timeline is None or self.recording is None:
             return [], []
-        self._placed += lose_link(self.timeline)
-        return self._write()
+        placed, events = lose_link(self.timeline)
+        for event in events:
+            self.recording.note(event)
+        self._placed += placed
+        return _joined([([], events), self._write()])
 
     def _received(self, arrived: Received) -> News:
         match arrived.item:

@@ -13,9 +13,11 @@ from typing import Literal
 from edge.acquire.arrival import ArrivalState, pop, push
 from edge.acquire.device_clock import DeviceClock
 from edge.acquire.packets import Counts, SamplePacket
+from edge.acquire.resync import Resync
 from edge.types import LinkEvent
 
 AHEAD_S = 1.5  # a stamp may come from the future by so much (backlogs drain); beyond, the clock was set
+RESYNC_REACH_S = 60.0  # packets after a clock was set are this near each other; else it was set again
 BEHIND_S = 5.0  # a first packet after a reconnection is fresh; a much older stamp means that the clock was set
 LOST_SHARE = 0.5  # of a packet: smaller deviations are jitter (Polar's own rule: 1.5 packet periods is a loss)
 REMEMBERED = 64  # holes and packets remembered to tell late and repeated packets
@@ -48,7 +50,7 @@ class TimelineState:
     """Index minus the device's counter; None until the first packet and after a restart."""
     clock: DeviceClock = field(default_factory=lambda: DeviceClock(0.0))
     arrival: ArrivalState = field(default_factory=lambda: ArrivalState(0.0))
-    last_received_s: float | None = None
+    resync: Resync = field(default_factory=Resync)
     after: str = LOST
     lengths: deque[int] = field(default_factory=lambda: deque(maxlen=STEADY_PACKETS))
     """Lengths of the latest packets."""
@@ -64,23 +66,33 @@ class TimelineState:
 
 
 def place(packet: SamplePacket, received_s: float, state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
-    """Give one packet its place; `received_s` is a steady host clock. Packets placed by arrival come out later."""
+    """Give one packet its place; `received_s` is a steady host clock. Some come out later, when it can be told."""
     if state.placement == "arrival":
         push(packet, received_s, state.arrival)
         return _settle(received_s, state), []
-    if state.placement == "counter" and packet.counter is not None:
-        first, events = _by_counter(packet, received_s, state)
-    else:
-        first, events = _by_clock(packet, received_s, state)
-    return [_put(first, packet, received_s, state)], events
+    if state.resync.waiting:
+        offset = _offset_from(state.resync.waiting[0][0], packet, state)
+        if offset is not None:
+            ready = state.resync.hold(packet, received_s, offset, state.fs_hz)
+            return _release(state) if ready else ([], [])
+        placed, events = _release(state)  # its clock was set again: first what waited, then this one
+        more, more_events = place(packet, received_s, state)
+        return placed + more, events + more_events
+    first = _by_counter(packet, state) if _counts(packet, state) else _by_clock(packet, received_s, state)
+    if first is None:
+        state.resync.hold(packet, received_s, 0, state.fs_hz)
+        return [], []
+    return [_put(first, packet, received_s, state)], []
 
 
-def lose_link(state: TimelineState) -> list[Placed]:
+def lose_link(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
     """The link is lost: what still waited is placed, and a hole that follows has this cause."""
-    placed = _settle(float("inf"), state)
+    placed, events = _settle(float("inf"), state), list[LinkEvent]()
+    if state.resync.waiting:
+        placed, events = _release(state)
     state.after = LINK_LOST
     state.arrival.after_loss = True
-    return placed
+    return placed, events
 
 
 def begin_again(state: TimelineState) -> None:
@@ -111,65 +123,88 @@ def _put(first: int, packet: SamplePacket, received_s: float, state: TimelineSta
     if first > state.next_sample:
         state.holes.append((state.next_sample, first))
     if stop > state.next_sample:
-        state.next_sample, state.last_received_s, state.after = stop, received_s, LOST
+        state.next_sample, state.after = stop, LOST
+        state.resync.remember(stop, state.fs_hz, received_s)
     return Placed(first, packet.counts, received_s, after)
 
 
-def _by_counter(packet: SamplePacket, received_s: float, state: TimelineState) -> tuple[int, list[LinkEvent]]:
+def _counts(packet: SamplePacket, state: TimelineState) -> bool:
+    return state.placement == "counter" and packet.counter is not None
+
+
+def _by_counter(packet: SamplePacket, state: TimelineState) -> int | None:
+    """By the device's counter; None where it began anew."""
     assert packet.counter is not None
-    if state.offset is not None:
-        return packet.counter + state.offset, []
-    first, events = _by_host(packet, received_s, state)
-    state.offset = first - packet.counter
-    return first, events
+    if state.offset is None and not state.resync.before:
+        state.offset = -packet.counter
+    return None if state.offset is None else packet.counter + state.offset
 
 
-def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> tuple[int, list[LinkEvent]]:
-    """By the device's clock: at the expected place, after a hole, into one, or anew when the clock was set."""
+def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> int | None:
+    """By the device's clock: at the expected place, after a hole, or into one; None where the clock was set."""
     assert packet.device_ns is not None
     n, clock, stamp_ns = len(packet.counts), state.clock, packet.device_ns
     to_stamp = n - 1 if packet.stamped == "last" else 0
     repeated = _remember(packet, state)
     if clock.seen == 0:
-        first, events = _by_host(packet, received_s, state)
-        clock.set_to(first + to_stamp, stamp_ns, received_s)
-        return first, events
+        if state.resync.before:
+            return None
+        clock.set_to(to_stamp, stamp_ns, received_s)
+        return 0
     deviation = clock.sample_at(stamp_ns) - to_stamp - state.next_sample
-    if abs(deviation) < LOST_SHARE * n:
-        delay_s = clock.delay_s(stamp_ns, received_s)
-        if state.after != LINK_LOST or delay_s < BEHIND_S:
-            clock.follow(state.next_sample + to_stamp, stamp_ns, received_s)
-            return state.next_sample, []
-    missing = round(deviation)
-    if deviation > 0:
-        if state.packet_samples and state.after == LOST:
-            missing = max(1, round(deviation / state.packet_samples)) * state.packet_samples
-        delay_s = clock.delay_s(stamp_ns, received_s)
-        if delay_s > -AHEAD_S and (state.after != LINK_LOST or delay_s < BEHIND_S):
-            clock.follow(state.next_sample + missing + to_stamp, stamp_ns, received_s)
-            return state.next_sample + missing, []
-    elif repeated or (fitting := _hole_at(state.next_sample + missing, n, state)) is not None:
-        return (state.next_sample + missing if repeated else fitting or 0), []
-    first, events = _by_host(packet, received_s, state)
-    clock.set_to(first + to_stamp, stamp_ns, received_s)
-    return first, events
+    delay_s = clock.delay_s(stamp_ns, received_s)
+    is_fresh = state.after != LINK_LOST or delay_s < BEHIND_S
+    missing = 0 if abs(deviation) < LOST_SHARE * n else round(deviation)
+    if missing < 0:
+        return state.next_sample + missing if repeated else _hole_at(state.next_sample + missing, n, state)
+    if missing > 0 and state.packet_samples and state.after == LOST:
+        missing = max(1, round(deviation / state.packet_samples)) * state.packet_samples
+    if not is_fresh or (missing > 0 and delay_s < -AHEAD_S):
+        return None
+    clock.follow(state.next_sample + missing + to_stamp, stamp_ns, received_s)
+    return state.next_sample + missing
 
 
-def _by_host(packet: SamplePacket, received_s: float, state: TimelineState) -> tuple[int, list[LinkEvent]]:
-    """Where the samples lie by the time of arrival: the first packet, or one after the device's clock was set."""
-    if state.last_received_s is None:
-        return 0, []
-    n = len(packet.counts)
-    missing = round((received_s - state.last_received_s) * state.fs_hz) - n
+def _offset_from(first: SamplePacket, packet: SamplePacket, state: TimelineState) -> int | None:
+    """Samples from the first waiting packet to this one; None where they have no clock or counter in common."""
+    if _counts(packet, state):
+        if state.offset is not None or packet.counter is None or first.counter is None:
+            return None
+        return packet.counter - first.counter
+    assert packet.device_ns is not None
+    assert first.device_ns is not None
+    to_last = (len(packet.counts) - len(first.counts)) if packet.stamped == "last" else 0
+    offset = round((packet.device_ns - first.device_ns) / state.clock.period_ns) - to_last
+    expected = sum(len(p.counts) for p, _, _ in state.resync.waiting)
+    is_near = abs(offset - expected) < RESYNC_REACH_S * state.fs_hz
+    return (expected if abs(offset - expected) < LOST_SHARE * len(packet.counts) else offset) if is_near else None
+
+
+def _release(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
+    """Place what waited for the host's clock to tell where it belongs."""
+    released, first = state.resync.release(state.fs_hz)
+    n = len(released[0][0].counts)
+    at = state.next_sample
+    missing = first - at
     missing = missing if missing >= LOST_SHARE * n else 0  # less is the jitter of arrival
     if state.after == LOST and (whole := _packet_length(state)):
         missing = round(missing / whole) * whole  # the stream went on meanwhile, and packets are lost whole
     state.jumps += 1
     if missing:
         state.after = RESTARTED
-    return state.next_sample + missing, [
-        LinkEvent(state.next_sample, "clock", "the strap's clock was set or restarted")
-    ]
+    placed: list[Placed] = []
+    for packet, received_s, offset in released:
+        place_at = at + missing + offset
+        if _counts(packet, state) and packet.counter is not None:
+            state.offset = place_at - packet.counter
+        elif packet.device_ns is not None:
+            to_stamp = len(packet.counts) - 1 if packet.stamped == "last" else 0
+            if placed:
+                state.clock.follow(place_at + to_stamp, packet.device_ns, received_s)
+            else:
+                state.clock.set_to(place_at + to_stamp, packet.device_ns, received_s)
+        placed.append(_put(place_at, packet, received_s, state))
+    return placed, [LinkEvent(at, "clock", "the strap's clock was set or restarted")]
 
 
 def _packet_length(state: TimelineState) -> int | None:

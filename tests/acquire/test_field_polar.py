@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bleak import BleakClient
+from strap_tools import SPEED, Make, assert_exact, first_seconds, record_strap
 
 from bench.strap_run import StrapRun, compare, switched_on
 from edge.clean.quality import State
@@ -15,7 +16,6 @@ from firmware_bridge.bumble_bleak import AirClient
 from firmware_bridge.faults import FaultScript
 from firmware_bridge.peripherals.peripheral import Peripheral
 from firmware_bridge.peripherals.polar_h10 import H10Options, PolarH10
-from strap_tools import SPEED, Make, assert_exact, first_seconds, record_strap
 
 
 def h10(options: H10Options | None = None, speed: float = SPEED, **faults: Any) -> Make:

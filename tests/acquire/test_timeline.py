@@ -95,11 +95,17 @@ def test_after_a_power_loss_the_gap_has_the_length_that_the_host_saw() -> None:
     run([polar(73 * k) for k in range(100)], state)
     lose_link(state)
     later_s = 20.0  # the device is off for so long, then counts from its epoch again
-    packet = polar(0)
-    placed, events = place(packet, HOST_S + 73 * 101 / 130 + later_s + 0.05, state)
-    assert placed[0].first_sample == pytest.approx(7300 + later_s * 130, abs=2)
-    assert placed[0].after == RESTARTED
-    assert [event.kind for event in events] == ["clock"]
+    off_s = 73 * 100 / 130 + later_s
+    first_delay_s = 0.4  # the first packet after a reconnection is late; those that follow tell
+    placed = [
+        place(polar(73 * k), HOST_S + off_s + 73 * (k + 1) / 130 + 0.05 + (first_delay_s if k == 0 else 0), state)
+        for k in range(6)
+    ]
+    frames = [p for frames, _ in placed for p in frames]
+    assert frames[0].first_sample == pytest.approx(7300 + later_s * 130, abs=1)
+    assert [p.first_sample - frames[0].first_sample for p in frames] == [73 * k for k in range(6)]
+    assert frames[0].after == RESTARTED
+    assert [event.kind for _, events in placed for event in events] == ["clock"]
 
 
 def test_a_reset_clock_that_already_shows_more_than_before_is_noticed() -> None:
@@ -107,8 +113,25 @@ def test_a_reset_clock_that_already_shows_more_than_before_is_noticed() -> None:
     state = TimelineState(130.0, "timestamp")
     run([polar(73 * k) for k in range(18)], state)
     lose_link(state)
-    placed, _ = place(polar(130 * 30), HOST_S + 70.0, state)
-    assert placed[0].first_sample == pytest.approx((70.0 - 73 / 130) * 130, abs=10)
+    frames = [place(polar(130 * 30 + 73 * k), HOST_S + 70.0 + 73 * k / 130, state)[0] for k in range(6)]
+    (first, *_) = [p for some in frames for p in some]
+    assert first.first_sample == pytest.approx((70.0 - 73 / 130 - 0.05) * 130, abs=1)
+
+
+def test_a_device_that_sends_old_samples_first_after_a_power_loss_is_placed_by_its_newest() -> None:
+    """Its ring holds ten seconds; they come at once, then the stream is live."""
+    state = TimelineState(250.0, "counter")
+    for k in range(40):
+        place(SamplePacket(np.zeros((125, 1), np.int32), counter=125 * k), HOST_S + 125 * (k + 1) / 250 + 0.02, state)
+    lose_link(state)
+    restart(state)
+    power_up = 5000 + 30 * 250  # half a minute without power
+    placed = []
+    for k in range(40):
+        taken_s = HOST_S + (power_up + 125 * (k + 1)) / 250
+        arrived_s = max(taken_s + 0.02, HOST_S + power_up / 250 + 10.0 + 0.005 * k)
+        placed += place(SamplePacket(np.zeros((125, 1), np.int32), counter=125 * k), arrived_s, state)[0]
+    assert placed[0].first_sample == pytest.approx(power_up, abs=2)
 
 
 def test_a_backlog_that_drains_is_contiguous() -> None:
@@ -165,9 +188,11 @@ def test_a_sample_counter_places_packets_and_its_restart_is_placed_by_the_host()
     placed = [place(p, HOST_S + (p.counter or 0) / 250, state)[0][0].first_sample for p in counted]
     assert placed == [0, 25, 50, 125]
     restart(state)
-    again, events = place(SamplePacket(np.zeros((25, 1), np.int32), counter=0), HOST_S + 1125 / 250 + 10.0, state)
-    assert again[0].first_sample == pytest.approx(150 + 10 * 250 - 25, abs=1)
-    assert [event.kind for event in events] == ["clock"]
+    again = [SamplePacket(np.zeros((25, 1), np.int32), counter=25 * k) for k in range(6)]
+    news = [place(p, HOST_S + (1150 + (p.counter or 0)) / 250 + 10.0, state) for p in again]
+    frames = [p for some, _ in news for p in some]
+    assert frames[0].first_sample == pytest.approx(150 + 10 * 250, abs=1)
+    assert [event.kind for _, events in news for event in events] == ["clock"]
 
 
 def healthypi(ks: list[int], delays_s: dict[int, float], rate_hz: float = 128.0) -> list[Placed]:
@@ -176,7 +201,7 @@ def healthypi(ks: list[int], delays_s: dict[int, float], rate_hz: float = 128.0)
         packet = SamplePacket(np.arange(16 * k, 16 * k + 16, dtype=np.int32)[:, None])
         before_s = max(before_s, HOST_S + (16 * k + 16) / rate_hz + delays_s.get(k, 0.01))
         placed += place(packet, before_s, state)[0]
-    return placed + lose_link(state)
+    return placed + lose_link(state)[0]
 
 
 def test_packets_without_any_time_are_contiguous_while_none_is_lost() -> None:
