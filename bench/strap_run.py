@@ -154,7 +154,7 @@ def compare(run: StrapRun) -> Comparison:
     stored = StoredRecording(run.paths[0])
     try:
         info, gaps = stored.info, stored.annotations().gaps
-        first = run.first_sample or 0
+        first = _first_of(run.first_sample or 0, stored, measured)
         received = wrong = missing = undeclared = 0
         step = round(600 * info.fs_hz)
         tail: tuple[int, Counts] | None = None

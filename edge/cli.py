@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import sys
+from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -171,7 +174,8 @@ def run(
         "gateway": gateway, "device": device,
     }  # fmt: skip
     options, settings = options_from(read_toml(config) if config else {}, given, RunOptions())
-    asyncio.run(serve(options, settings, home(), typer.echo, exit_at_end=exit_at_end, use_model=not no_model))
+    work = serve(options, settings, home(), typer.echo, exit_at_end=exit_at_end, use_model=not no_model)
+    asyncio.run(_until_terminated(work))
 
 
 @app.command()
@@ -179,7 +183,7 @@ def scan(
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to listen.")] = 8.0,
     pin: Annotated[str | None, typer.Option(help="Address to pin: `anyecg run` then records it.")] = None,
     name: Annotated[str | None, typer.Option(help="Name for the pinned strap, as in the topics.")] = None,
-    unpin: Annotated[str | None, typer.Option(help="Address to forget.")] = None,
+    unpin: Annotated[str | None, typer.Option(help="Address to forget; nothing is listened for.")] = None,
     every: Annotated[bool, typer.Option("--all", help="List devices of unknown protocols, too.")] = False,
     radio: Annotated[str | None, typer.Option(help=RADIO_HELP)] = None,
     as_json: Json = False,
@@ -192,6 +196,10 @@ def scan(
 
     if unpin is not None:
         forget(home(), unpin)
+        typer.echo(json.dumps({"unpinned": unpin}) if as_json else f"{unpin} is not pinned any more")
+        return
+    if name is not None and pin is None:
+        raise UsageError("--name is for the strap that --pin names")
     found = asyncio.run(scan_and_pin(home(), radio, seconds, pin, name))
     shown = [s for s in found if every or s.protocol or s.pinned]
     if as_json:
@@ -225,7 +233,8 @@ def simulate(
     script = read_fault_script(faults) if faults else FaultScript()
     recording = open_input(record, home())
     try:
-        asyncio.run(play(device, recording, faults=script, speed=speed, hci=hci, say=typer.echo))
+        work = play(device, recording, faults=script, speed=speed, hci=hci, say=typer.echo)
+        asyncio.run(_until_terminated(work))
     finally:
         recording.close()
 
@@ -277,6 +286,15 @@ def doctor(as_json: Json = False, settings_file: SettingsFile = None) -> None:
         typer.echo(f"{finding.level:8} {finding.what}: {finding.detail}")
         if finding.advice:
             typer.echo(f"{'':8} -> {finding.advice}")
+
+
+async def _until_terminated(work: Coroutine[Any, Any, None]) -> None:
+    """Run it; SIGTERM ends it as properly as Ctrl-C does."""
+    this = asyncio.current_task()
+    assert this is not None
+    with suppress(NotImplementedError):  # systems without it end at once; the broker then publishes the last will
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    await work
 
 
 def _settings(path: Path | None) -> Settings:

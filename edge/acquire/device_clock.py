@@ -24,6 +24,8 @@ class DeviceClock:
     seen: int = 0
     """Stamps taken in since the clock was last set; 0: no reference yet."""
     baseline: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=BASELINE_POINTS))
+    jitter_ns: float = 0.0
+    """Usual size of a stamp's deviation."""
     least_lag_s: float = 0.0
     """Smallest host clock minus device clock, loosened with time so that it follows drifting crystals."""
     lag_at_s: float = 0.0
@@ -42,6 +44,7 @@ class DeviceClock:
     def follow(self, sample: int, stamp_ns: int, received_s: float) -> None:
         """Take in a stamp whose place is known."""
         expected_ns = self.ref_ns + (sample - self.ref_sample) * self.period_ns
+        self.jitter_ns += SMOOTHING * (abs(stamp_ns - expected_ns) - self.jitter_ns)
         self.seen += 1
         believed = max(SMOOTHING, 1 / self.seen)
         self.ref_sample, self.ref_ns = sample, expected_ns + believed * (stamp_ns - expected_ns)

@@ -18,7 +18,7 @@ from edge.acquire.host_clock import HostClock
 from edge.acquire.mailbox import Mailbox
 from edge.acquire.packets import Battery, Contact, Item, Rejected, RrPacket, SamplePacket, Stopped
 from edge.acquire.pins import Pin
-from edge.acquire.radio import Radio
+from edge.acquire.radio import Radio, Sighting
 from edge.acquire.registry import drivers, fallback, fitting
 from edge.errors import LinkError, UsageError
 from edge.settings import LinkSettings
@@ -103,7 +103,7 @@ class StrapSource:
     async def _link_once(self, mail: Mailbox) -> None:
         """One connection, from finding the device to losing it; LinkError where it never streamed."""
         self.status.state = "searching"
-        device, advertisement = await self.radio.find(self.pin.address)
+        device, advertisement = await self._find(mail)
         self.status.state, self.status.rssi_dbm = "connecting", advertisement.rssi
         session = _Session(self, mail)
         lost = session.lost
@@ -123,10 +123,21 @@ class StrapSource:
                 with suppress(TimeoutError, LinkError):
                     async with asyncio.timeout(GOODBYE_S):
                         await driver.stop(gatt)
-            session.end("link lost" if lost.is_set() else "link made anew", told=not self._closing.is_set())
+            cause = "link lost" if lost.is_set() else "stopped" if self.is_closing else "link made anew"
+            session.end(cause, told=not self.is_closing)
             with suppress(BleakError, OSError, EOFError, TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
                     await client.disconnect()
+
+    async def _find(self, mail: Mailbox) -> Sighting:
+        """Wait until it advertises, however long; that it takes long is told once."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.clock.host_s(self.settings.scan_s)):
+                return await self.radio.find(self.pin.address)
+        advice = "Wet the electrodes, wear the strap, and check that no phone holds it"
+        text = f"{self.pin.address} has not been heard for {self.settings.scan_s:g} s and is waited for. {advice}"
+        mail.put(Told("lost", text, self.clock.now()))
+        return await self.radio.find(self.pin.address)
 
     async def _start(self, driver: Driver, gatt: BleakGatt, client: BleakClient, session: "_Session") -> Stream:
         """Start the stream; a device that asks for it is paired once."""

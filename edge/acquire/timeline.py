@@ -21,6 +21,7 @@ RESYNC_REACH_S = 60.0  # packets after a clock was set are this near each other;
 BEHIND_S = 5.0  # a first packet after a reconnection is fresh; a much older stamp means that the clock was set
 LOST_SHARE = 0.5  # of a packet: smaller deviations are jitter (Polar's own rule: 1.5 packet periods is a loss)
 REMEMBERED = 64  # holes and packets remembered to tell late and repeated packets
+JITTERS = 4.0  # times its usual deviation a stamp may be off
 STEADY_PACKETS = 8  # so many of one length: the device's packets have that length
 LOST, LINK_LOST, STOPPED = "packets lost", "link lost", "stream stopped"
 RESTARTED = "strap restarted; length by the host clock"
@@ -154,7 +155,10 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
     deviation = clock.sample_at(stamp_ns) - to_stamp - state.next_sample
     delay_s = clock.delay_s(stamp_ns, received_s)
     is_fresh = state.after != LINK_LOST or delay_s < BEHIND_S
-    missing = 0 if abs(deviation) < LOST_SHARE * n else round(deviation)
+    jitter = LOST_SHARE * n
+    if state.after != LOST and deviation > 0:  # what is missing after a stop need not be near a whole packet
+        jitter = _jitter(n, state)
+    missing = 0 if abs(deviation) < jitter else round(deviation)
     if missing < 0:
         return state.next_sample + missing if repeated else _hole_at(state.next_sample + missing, n, state)
     if missing > 0 and state.packet_samples and state.after == LOST:
@@ -163,6 +167,11 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
         return None
     clock.follow(state.next_sample + missing + to_stamp, stamp_ns, received_s)
     return state.next_sample + missing
+
+
+def _jitter(n: int, state: TimelineState) -> float:
+    """By how many samples the stamp of a packet of n may be off."""
+    return min(LOST_SHARE * n, 1.0 + JITTERS * state.clock.jitter_ns / state.clock.period_ns)
 
 
 def _offset_from(first: SamplePacket, packet: SamplePacket, state: TimelineState) -> int | None:
@@ -176,8 +185,9 @@ def _offset_from(first: SamplePacket, packet: SamplePacket, state: TimelineState
     to_last = (len(packet.counts) - len(first.counts)) if packet.stamped == "last" else 0
     offset = round((packet.device_ns - first.device_ns) / state.clock.period_ns) - to_last
     expected = sum(len(p.counts) for p, _, _ in state.resync.waiting)
-    is_near = abs(offset - expected) < RESYNC_REACH_S * state.fs_hz
-    return (expected if abs(offset - expected) < LOST_SHARE * len(packet.counts) else offset) if is_near else None
+    if abs(offset - expected) >= RESYNC_REACH_S * state.fs_hz:
+        return None
+    return expected if abs(offset - expected) <= _jitter(len(packet.counts), state) else offset
 
 
 def _release(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:

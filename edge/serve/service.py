@@ -1,10 +1,9 @@
 """`anyecg run`: options to running gateways, one for each source, with their broker, links and language model."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -75,11 +74,6 @@ async def serve(
 ) -> None:
     """Run the gateway until cancelled, or until its source ends; AnyecgError when it cannot start or go on."""
     model = new_model(settings) if use_model else None
-    this = asyncio.current_task()
-    assert this is not None
-    with suppress(NotImplementedError):  # systems without it end at once; the broker then publishes the last will
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
-
     status = Status(online=True, version=__version__, since=datetime.now(UTC).isoformat(timespec="seconds"))
     faults = read_fault_script(options.faults) if options.faults else FaultScript()
     async with AsyncExitStack() as stack:

@@ -1,5 +1,6 @@
 """What `anyecg run` serves: texts such as "ble:ADDRESS", "virtual:polar-h10:demo" and "replay:INPUT" become sources."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -17,8 +18,12 @@ from firmware_bridge.faults import FaultScript, unsupported
 
 if TYPE_CHECKING:
     from edge.acquire.radio import Radio
+    from edge.acquire.strap import StrapSource
+    from firmware_bridge.peripherals.peripheral import Peripheral
 
 KINDS = "ble:ADDRESS, virtual:DEVICE[:INPUT], replay:INPUT"
+SETTLE_S = 2.0  # on the clock of a virtual wearable, after its recording's end: what is under way arrives
+SETTLE_HOST_S = 0.1  # the same for this computer, where the wearable lives faster
 REPLAY_FAULTS = ("dropouts", "lose", "duplicate", "reorder", "drift_ppm", "seed")
 
 
@@ -116,10 +121,19 @@ async def _virtual(
     chosen = Pin(peripheral.address, device or free_name(kind, taken))
     say(f"virtual {kind} at {peripheral.address} plays {recording.info.id}")
     source = _strap(chosen, virtual_radio(air), settings, HostClock(playing.speed))
+    closing = asyncio.create_task(_close_at_end(peripheral, source), name=f"run.{chosen.name}.end")
+    stack.callback(closing.cancel)
     return Served(chosen.name, source)
 
 
-def _strap(pin: Pin, radio: "Radio", settings: LinkSettings, clock: HostClock) -> Source:
+async def _close_at_end(peripheral: "Peripheral", source: "StrapSource") -> None:
+    """A strap never ends; a virtual one does, when its recording has been played."""
+    await peripheral.ended.wait()
+    await asyncio.sleep(source.clock.host_s(SETTLE_S) + SETTLE_HOST_S)
+    source.close()
+
+
+def _strap(pin: Pin, radio: "Radio", settings: LinkSettings, clock: HostClock) -> "StrapSource":
     from edge.acquire.strap import StrapSource
 
     return StrapSource(pin, radio, settings, clock)
