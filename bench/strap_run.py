@@ -181,6 +181,14 @@ def compare(run: StrapRun) -> Comparison:
         stored.close()
 
 
+def _first_of(told: int, stored: StoredRecording, measured: Callable[[int, int], Counts]) -> int:
+    """The device's index of the first recorded sample; what it sent before may have been lost on the way."""
+    head_mv = stored.read_mv(0, TAIL)
+    counts = np.column_stack([to_counts(head_mv[:, k], lead) for k, lead in enumerate(stored.info.leads)])
+    late = _axis_error(told, (0, counts), measured)
+    return told - (late or 0)
+
+
 def _axis_error(first: int, tail: tuple[int, Counts] | None, measured: Callable[[int, int], Counts]) -> int | None:
     """How far from its true place the end of a recording stands."""
     if tail is None:

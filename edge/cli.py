@@ -226,9 +226,8 @@ def simulate(
     ] = "tcp-server:127.0.0.1:9000",
 ) -> None:
     """Run a virtual wearable that Bluetooth stacks reach by HCI over TCP."""
-    from firmware_bridge.simulate import simulate as play
-
     from firmware_bridge.faults import FaultScript, read_fault_script
+    from firmware_bridge.simulate import simulate as play
 
     script = read_fault_script(faults) if faults else FaultScript()
     recording = open_input(record, home())

@@ -104,10 +104,9 @@ async def _virtual(
     say: Callable[[str], None],
 ) -> Served:
     """A virtual wearable on an air of its own, and the strap source that connects to it."""
-    from firmware_bridge.simulate import virtual_device
-
     from edge.acquire.radio import virtual_radio
     from firmware_bridge.air import Air
+    from firmware_bridge.simulate import virtual_device
 
     kind, _, name = text.partition(":")
     if playing.speed <= 0:
