@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRIFT = 20e-6  # a delay that rises faster and comes down again was a backlog; crystals wander by a few ppm
+SMOOTH = 11  # ten minutes, in which a crystal wanders by a millisecond
 SLOPE_POINTS = 200  # the common slope is the median over pairs of so many anchors
 MIN_SLOPE_S = 60.0  # shorter recordings take the nominal rate
 
@@ -46,7 +47,7 @@ def fit(anchors: list[tuple[int, float]], fs_hz: float) -> TimeMap | None:
     reach_s = DRIFT * np.diff(sample) * period_s
     forward_s = _held_down(delay_s, reach_s)
     backward_s = _held_down(delay_s[::-1], reach_s[::-1])[::-1]
-    delay_s = np.maximum(forward_s, backward_s)
+    delay_s = _smooth(np.maximum(forward_s, backward_s))
     fitted_s = utc_s[0] + (sample - sample[0]) * period_s + delay_s
     return TimeMap(sample, fitted_s, period_s)
 
@@ -57,6 +58,12 @@ def _held_down(delay_s: NDArray[np.float64], reach_s: NDArray[np.float64]) -> ND
     for k in range(1, len(held)):
         held[k] = min(held[k], held[k - 1] + reach_s[k - 1])
     return held
+
+
+def _smooth(delay_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Running median over up to SMOOTH anchors: the least delay of a minute varies by milliseconds."""
+    half = SMOOTH // 2
+    return np.array([np.median(delay_s[max(0, k - half) : k + half + 1]) for k in range(len(delay_s))])
 
 
 def _median_slope(sample: NDArray[np.float64], utc_s: NDArray[np.float64], nominal_s: float) -> float:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 KINDS = "ble:ADDRESS, virtual:DEVICE[:INPUT], replay:INPUT"
 SETTLE_S = 2.0  # on the clock of a virtual wearable, after its recording's end: what is under way arrives
-SETTLE_HOST_S = 0.1  # the same for this computer, where the wearable lives faster
 REPLAY_FAULTS = ("dropouts", "lose", "duplicate", "reorder", "drift_ppm", "seed")
 
 
@@ -128,7 +127,7 @@ async def _virtual(
 async def _close_at_end(peripheral: "Peripheral", source: "StrapSource") -> None:
     """A strap never ends; a virtual one does, when its recording has been played."""
     await peripheral.ended.wait()
-    await asyncio.sleep(source.clock.host_s(SETTLE_S) + SETTLE_HOST_S)
+    await asyncio.sleep(source.clock.host_s(SETTLE_S))
     source.close()
 
 

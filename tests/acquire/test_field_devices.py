@@ -322,5 +322,5 @@ def test_26_a_gap_in_the_ids_of_a_ganglion_lasts_to_the_next_whole_sample(tmp_pa
     ganglion = outcome.run.peripheral
     assert isinstance(ganglion, Ganglion)
     wrong = np.abs(counts - ganglion.measured(outcome.run.first_sample or 0, len(counts))).max(axis=1)
-    assert not wrong[::per_cycle].any()
+    assert not wrong[::per_cycle][~absent[::per_cycle]].any()
     assert (wrong[~absent] <= 1).mean() > 0.95  # a difference's sign is its lowest bit; steep slopes are caught up with
