@@ -105,6 +105,8 @@ def _language_model(settings: Settings) -> Finding:
 
 def _bluetooth(_: Settings) -> Finding:
     what = "Bluetooth"
+    if importlib.util.find_spec("bleak") is None:
+        return Finding(what, "note", "bleak is not installed", "pip install 'anyecg-edge[ble]'")
     if sys.platform != "linux":
         return Finding(what, "note", "not examined on this system")
     adapters = (
@@ -116,9 +118,11 @@ def _bluetooth(_: Settings) -> Finding:
         return Finding(
             what,
             "note",
-            "no adapter; recordings can be replayed",
+            "no adapter; virtual straps and replays work",
             "Plug in an adapter, or check `rfkill list`",
         )
+    if not Path("/run/dbus/system_bus_socket").exists():
+        return Finding(what, "note", f"{', '.join(adapters)}, but no D-Bus, which BlueZ needs", "Start bluetoothd")
     return Finding(what, "ok", ", ".join(adapters))
 
 

@@ -16,8 +16,10 @@ from edge.recording.library import recordings
 from edge.recording.store import StoredRecording
 from edge.serve.broker import Broker, Topics
 from edge.serve.mqtt import ask_over_mqtt
+from edge.types import Gap, RecordingInfo
 
 ADDRESS = "F1:00:00:00:00:60"
+POLAR = "F1:00:00:00:00:10"
 
 
 @contextmanager
@@ -58,14 +60,17 @@ def simulated(device: str, where: str = "127.0.0.1:0") -> Iterator[tuple[subproc
         yield process, found[0]
 
 
-def ended_recordings(home: Path) -> list[StoredRecording]:
-    """The stored recordings, each closed properly and analysed to its end."""
-    found = [StoredRecording(path) for path in recordings(home)]
-    for stored in found:
+def ended_recordings(home: Path) -> list[tuple[RecordingInfo, tuple[Gap, ...]]]:
+    """The stored recordings, each closed properly and analysed to its end, with their gaps."""
+    found = []
+    for path in recordings(home):
+        stored = StoredRecording(path)
+        info, annotations = stored.info, stored.annotations()
         assert stored.link_events()[-1].kind == "ended"
-        assert stored.annotations().n_samples == stored.info.n_samples
+        assert annotations.n_samples == info.n_samples
         assert stored.facts()
         stored.close()
+        found.append((info, annotations.gaps))
     return found
 
 
@@ -87,10 +92,10 @@ def test_a_simulated_strap_is_found_pinned_recorded_and_forgotten(anyecg_home: P
             line_with(gateway, "recording")
             with pytest.raises(subprocess.TimeoutExpired):
                 gateway.wait(4)
-        (stored,) = ended_recordings(anyecg_home)
-        assert stored.info.id.startswith("chest-")
-        assert 2 < stored.info.duration_s < 10
-        assert not stored.annotations().gaps
+        ((info, gaps),) = ended_recordings(anyecg_home)
+        assert info.id.startswith("chest-")
+        assert 2 < info.duration_s < 10
+        assert not gaps
 
         forgotten = anyecg("scan", "--unpin", ADDRESS)
         assert (forgotten.returncode, forgotten.stderr) == (0, "")
@@ -118,18 +123,24 @@ def test_a_strap_that_is_not_near_is_waited_for_and_that_is_told(tmp_path: Path,
 
 
 def test_a_strap_whose_radio_was_away_is_found_again_and_the_same_recording_goes_on(anyecg_home: Path) -> None:
-    with simulated("polar-h10") as (strap, radio):
-        with started("run", "--radio", radio, "--source", "ble:F1:00:00:00:00:10", "--no-model") as gateway:
+    strap_command = ("simulate", "polar-h10", "--hci")
+    with subprocess.Popen(
+        [sys.executable, "-m", "edge", *strap_command, "tcp-server:127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+    ) as strap:
+        found = re.search(r"127\.0\.0\.1:\d+", line_with(strap, "Reach it with"))
+        assert found
+        where = found[0]
+        with started("run", "--radio", f"tcp-client:{where}", "--source", f"ble:{POLAR}", "--no-model") as gateway:
             line_with(gateway, "recording")
             strap.kill()
             strap.wait()
             line_with(gateway, "link lost")
-            with simulated("polar-h10", radio.removeprefix("tcp-client:")):
+            with simulated("polar-h10", where):
                 line_with(gateway, "again")
                 with pytest.raises(subprocess.TimeoutExpired):
                     gateway.wait(3)
-    (stored,) = ended_recordings(anyecg_home)
-    assert stored.annotations().gaps
+    ((info, gaps),) = ended_recordings(anyecg_home)
+    assert gaps
 
 
 def test_several_sources_are_recorded_each_under_its_own_topics(anyecg_home: Path) -> None:
@@ -145,7 +156,7 @@ def test_several_sources_are_recorded_each_under_its_own_topics(anyecg_home: Pat
             question = ask_over_mqtt(broker, Topics("home", device), "How many beats?", timeout_s=20)
             answer = asyncio.run(question)
             assert 400 < answer["facts"][0]["value"] < 520
-    durations_s = sorted(stored.info.duration_s for stored in ended_recordings(anyecg_home))
+    durations_s = sorted(info.duration_s for info, _ in ended_recordings(anyecg_home))
     assert durations_s[0] > 270
     assert durations_s[1] == pytest.approx(300, abs=0.1)
 
@@ -155,8 +166,8 @@ def test_a_gateway_ends_with_a_virtual_straps_recording_when_told_to(anyecg_home
     ran = anyecg("run", "--source", f"virtual:{device}:demo", "--speed", "60", "--no-model", "--exit-at-end")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "silent" not in ran.stdout
-    (stored,) = ended_recordings(anyecg_home)
-    assert 270 < stored.info.duration_s < 310
+    ((info, _),) = ended_recordings(anyecg_home)
+    assert 270 < info.duration_s < 310
 
 
 @pytest.mark.parametrize(
