@@ -12,6 +12,7 @@ from edge.acquire.device_clock import median_period_ns
 from edge.acquire.driver import Stream
 from edge.acquire.packets import Contact, Gone, Marked, Restarted, RrPacket, SamplePacket, Stopped
 from edge.acquire.replay import PROTOCOL
+from edge.acquire.rr import RrState
 from edge.acquire.timeline import Placed, TimelineState, begin_again, lose_link, place, restart
 from edge.contact import event_of
 from edge.inputs import analysis_lead
@@ -239,7 +240,7 @@ class Intake:
         stream = self._stream
         writer = self.begin(stream.leads, fs_hz, datetime.fromtimestamp(start_s, UTC), stream.notes)
         if stream.placement == "rr":
-            self.recording = LiveRr(writer, self.settings)
+            self.recording = LiveRr(writer, self.settings, RrState(settings=self.settings.rr))
             return
         link = self.settings.link
         hold = link.refetch_frames if stream.refetches else link.reorder_frames

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.acquire.packets import RrPacket
+from edge.settings import RrSettings
 from edge.types import Gap, LinkEvent
 
 RR_HZ = 1024.0  # Bluetooth Heart Rate Service: RR intervals are told in 1/1024 s
@@ -30,23 +31,6 @@ NO_CONTACT = "no skin contact"
 IMPLAUSIBLE = "the strap told an implausible interval"
 NOTHING_YET = "no RR intervals yet"
 UNKNOWN_LOSS = "link lost"
-
-
-@dataclass(frozen=True, slots=True)
-class RrSettings:
-    """How RR intervals become beats; the figures behind the choices: bench/results/rr.json."""
-
-    shortest_rr_s: float = 0.20  # 300 bpm; shorter is a double count, as for the beat detector (BeatSettings.blind_s)
-    longest_rr_s: float = 8.0  # 7.5 bpm; longer ones come of lost contact, and a longer pause is not told from that
-    hold_s: float = 12.0  # notifications are reported to come up to 4 s late; three times that, like the ECG's window
-    tick_s: float = 1.0  # a notification about every second
-    block_s: float = 4.0  # the least lag is taken over multiples of so much time
-    history_s: float = 256.0  # a host clock 500 ppm off moves the lag by 0.13 s meanwhile, far below `rise_s`
-    rise_s: float = 0.30  # the least lag rose by so much beyond all it was: something was lost
-    slow_rise_s: float = 1.0  # a minute's least lag is so far above the usual one: a notification is missing
-    drift: float = 500e-6  # the usual lag follows so fast; crystals are within 100 ppm of each other
-    shortest_loss_s: float = 0.50  # half a notification; less was not lost, because notifications are lost whole
-    longest_silence_s: float = 32.0  # Bluetooth LE's longest supervision timeout ends the link: more is a clock step
 
 
 @dataclass(slots=True)
