@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.formats.memory import demo_recording
 from edge.recording.library import recordings
 from edge.recording.store import StoredRecording
 from edge.serve.broker import Broker, Topics
@@ -58,6 +59,16 @@ def simulated(device: str, where: str = "127.0.0.1:0") -> Iterator[tuple[subproc
         found = re.search(r"tcp-client:\S+", line_with(process, "Reach it with"))
         assert found
         yield process, found[0]
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> str:
+    """Path of a file with the first 40 s of the demo ECG."""
+    demo = demo_recording()
+    path = tmp_path / "short.csv"
+    values = demo.read_mv(0, round(40 * demo.info.fs_hz))[:, 0]
+    path.write_text(f"# fs_hz: {demo.info.fs_hz:g}\nII_mV\n" + "\n".join(f"{value:.4f}" for value in values) + "\n")
+    return str(path)
 
 
 def ended_recordings(home: Path) -> list[tuple[RecordingInfo, tuple[Gap, ...]]]:
@@ -139,13 +150,13 @@ def test_a_strap_whose_radio_was_away_is_found_again_and_the_same_recording_goes
                 line_with(gateway, "again")
                 with pytest.raises(subprocess.TimeoutExpired):
                     gateway.wait(3)
-    ((info, gaps),) = ended_recordings(anyecg_home)
+    ((_, gaps),) = ended_recordings(anyecg_home)
     assert gaps
 
 
-def test_several_sources_are_recorded_each_under_its_own_topics(anyecg_home: Path) -> None:
-    both = ("--source", "virtual:polar-h10:demo", "--source", "replay:demo")
-    with started("run", *both, "--speed", "60", "--no-model") as gateway:
+def test_several_sources_are_recorded_each_under_its_own_topics(anyecg_home: Path, short: str) -> None:
+    both = ("--source", f"virtual:polar-h10:{short}", "--source", f"replay:{short}")
+    with started("run", *both, "--speed", "20", "--no-model") as gateway:
         port = re.search(r"127\.0\.0\.1:(\d+)", line_with(gateway, "anyecg/home/polar-h10/ask"))
         line_with(gateway, "anyecg/home/strap/ask")
         ended = {line_with(gateway, "ended at").split(":")[0] for _ in range(2)}
@@ -155,19 +166,21 @@ def test_several_sources_are_recorded_each_under_its_own_topics(anyecg_home: Pat
         for device in ("polar-h10", "strap"):
             question = ask_over_mqtt(broker, Topics("home", device), "How many beats?", timeout_s=20)
             answer = asyncio.run(question)
-            assert 400 < answer["facts"][0]["value"] < 520
+            assert 40 < answer["facts"][0]["value"] < 75
     durations_s = sorted(info.duration_s for info, _ in ended_recordings(anyecg_home))
-    assert durations_s[0] > 270
-    assert durations_s[1] == pytest.approx(300, abs=0.1)
+    assert durations_s[0] > 30
+    assert durations_s[1] == pytest.approx(40, abs=0.1)
 
 
 @pytest.mark.parametrize("device", ["polar-h10", "heart-rate", "ecg-link"])
-def test_a_gateway_ends_with_a_virtual_straps_recording_when_told_to(anyecg_home: Path, device: str) -> None:
-    ran = anyecg("run", "--source", f"virtual:{device}:demo", "--speed", "60", "--no-model", "--exit-at-end")
+def test_a_gateway_ends_with_a_virtual_straps_recording_when_told_to(
+    anyecg_home: Path, short: str, device: str
+) -> None:
+    ran = anyecg("run", "--source", f"virtual:{device}:{short}", "--speed", "20", "--no-model", "--exit-at-end")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "silent" not in ran.stdout
     ((info, _),) = ended_recordings(anyecg_home)
-    assert 270 < info.duration_s < 310
+    assert 30 < info.duration_s < 43
 
 
 @pytest.mark.parametrize(
