@@ -58,6 +58,8 @@ class RecordingInfo:
     """What the reader left out or assumed, one plain sentence each."""
     clock: SampleClock | None = None
     """Where the recording's own sampling was compared with UTC; None: `start` and `fs_hz` are all there is."""
+    present_s: float | None = None
+    """Offset of the present moment, of a recording that is being made: nothing may have come for hours."""
 
     @property
     def rr_only(self) -> bool:
@@ -68,6 +70,11 @@ class RecordingInfo:
     def duration_s(self) -> float:
         """Length of the time axis in seconds, gaps included."""
         return self.n_samples / self.fs_hz
+
+    @property
+    def now_s(self) -> float:
+        """What "now" means: the present moment, or the end of a recording that was made before."""
+        return self.duration_s if self.present_s is None else max(self.duration_s, self.present_s)
 
     def time_of(self, offset_s: float) -> datetime | None:
         """Clock time of an offset from the start, or None where the recording has no start time."""

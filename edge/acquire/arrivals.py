@@ -88,5 +88,8 @@ class Source(Protocol):
     def status(self) -> LinkStatus:
         """How the link stands."""
 
+    def present_s(self) -> float | None:
+        """The present moment as its recording counts it, seconds since the Unix epoch; None where it is no live one."""
+
     async def run(self, mail: "Mailbox") -> None:
         """Deliver into the mailbox until the source ends or the task is cancelled."""

@@ -34,6 +34,9 @@ class ReplaySource:
         """Beginning of the recordings' ids."""
         return self.recording.info.id
 
+    def present_s(self) -> None:
+        """What is replayed has no present: "now" is where it has come to."""
+
     def frames(self, start_s: float | None = None) -> Iterator[Frame]:
         """All frames in the order of their arrival, unpaced."""
         start_s = self.start_s if start_s is None else start_s

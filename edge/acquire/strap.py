@@ -52,6 +52,10 @@ class StrapSource:
         """As in the topics and the recordings' ids."""
         return self.pin.name
 
+    def present_s(self) -> float | None:
+        """The present moment, also while nothing comes; None once it has ended."""
+        return None if self.status.state == "ended" else self.clock.now()
+
     async def run(self, mail: Mailbox) -> None:
         """Deliver everything into the mailbox, through every loss, until `close` or cancellation."""
         self.status.address = self.pin.address

@@ -98,9 +98,9 @@ def local_start(info: RecordingInfo) -> datetime:
 
 
 def local_end(info: RecordingInfo) -> datetime:
-    """Wall-clock time of the recording's end."""
+    """Wall-clock time of the recording's end, or of the present moment while it is being made."""
     start = local_start(info)
-    end = info.time_of(info.duration_s) or start
+    end = info.time_of(info.now_s) or start
     return shown(end).replace(tzinfo=None)
 
 

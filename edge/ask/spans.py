@@ -146,7 +146,7 @@ class _Reader:
 
     def read(self) -> None:
         """The order matters: longer forms first."""
-        end_s = self.info.duration_s
+        end_s, now_s = self.info.duration_s, self.info.now_s
         self._drop(rf"(?:until|till|up to|by) now|so far|since the (?:start|beginning)(?: of the {_WHOLE})?")
         self.claim(
             rf"(?<![\d:])(?<!{DATE} )(?<!{DATE}t){ZONED}",
@@ -158,11 +158,11 @@ class _Reader:
         self.claim(rf"(?:from|between) ({CLOCK}) (?:to|and|until|till) (\d{{1,2}})(?! ?[\w:%])", self._between)
         self.claim(rf"({OFFSET}) (before|after) ({TIME})", self._beside)
         self.claim(rf"({OFFSET}) (?:into(?: the {_WHOLE})?|after the (?:start|beginning))", self._at)
-        self.claim(rf"({OFFSET}) ago", lambda m: self._around(end_s - length(m[1]), AT_HALF_WIDTH_S))
+        self.claim(rf"({OFFSET}) ago", lambda m: self._around(now_s - length(m[1]), AT_HALF_WIDTH_S))
         self.claim(rf"(?:the )?(?:first|opening|initial) ({OFFSET}|{UNIT}\b)", self._first)
         self.claim(
             rf"(?:the )?(?:last|past|previous|final|latest) ({OFFSET}|{UNIT}\b)",
-            lambda m: self._part(end_s - length(m[1]), end_s, m),
+            lambda m: self._part(now_s - length(m[1]), now_s, m),
         )
         self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (minute|hour)\b", self._nth)
         self.claim(rf"(?:the )?({'|'.join(_ORDINALS)}|last) (half|third|quarter)\b(?: of the {_WHOLE})?", self._share)
@@ -179,8 +179,11 @@ class _Reader:
             lambda m: self._part(0.0, min(NOW_S, end_s), m),
         )
         self.claim(
-            r"(?:right now|just now|at the moment|at present|currently|(?<!^ )now(?! (?:and|that|on)\b)|now(?=[ ?.!]*$))\b"
-            rf"|\b(?:at|near|towards) the end(?: of the {_WHOLE})?\b(?! of)",
+            r"(?:right now|just now|at the moment|at present|currently|(?<!^ )now(?! (?:and|that|on)\b)|now(?=[ ?.!]*$))\b",
+            lambda m: self._part(max(0.0, now_s - NOW_S), now_s, m),
+        )
+        self.claim(
+            rf"(?:at|near|towards) the end(?: of the {_WHOLE})?\b(?! of)",
             lambda m: self._part(max(0.0, end_s - NOW_S), end_s, m),
         )
         for pattern, problem in _UNPLACEABLE:

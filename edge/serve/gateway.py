@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -204,6 +204,8 @@ class Gateway:
         stored = StoredRecording(recording_path(self.folder, self.recording_id))
         try:
             info = stored.info
+            if (present_s := self.source.present_s()) is not None:
+                info = replace(info, present_s=info.offset_of(datetime.fromtimestamp(present_s, UTC)))
             return self.answerer.ask(
                 question,
                 [Asked(info, stored.annotations())],

@@ -16,6 +16,12 @@ from edge.types import Annotations, Decided, LinkEvent, RecordingInfo
 
 QualityName = Literal["good", "usable", "unusable"]
 QUALITY_NAMES: tuple[QualityName, ...] = ("good", "usable", "unusable")  # by edge.clean.quality.State
+NO_DATA = {
+    "searching": "the strap is out of reach",
+    "connecting": "the strap is being connected",
+    "silent": "the strap sends no data",
+    "lost": "the link to the strap is lost",
+}
 RECENT_S = 60  # rates are read from so much of the latest decisions
 
 
@@ -49,6 +55,8 @@ class LiveState:
     def payload(self, time: str, link: LinkStatus, dropped_frames: int) -> State:
         """The state message."""
         rate, reason, quality = self._rate()
+        if link.state in NO_DATA:  # what was measured before is not the heart's rate now
+            rate, reason, quality = None, NO_DATA[link.state], "unusable"
         return State(
             time=time,
             recording=self.info.id,

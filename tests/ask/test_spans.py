@@ -1,6 +1,7 @@
 """Times in questions: placed exactly, or openly not placed; never a guess, never an exception."""
 
 import contextlib
+import dataclasses
 import math
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -415,3 +416,14 @@ def test_a_recording_that_states_its_offset_is_read_and_told_in_it(monkeypatch: 
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
+
+
+def test_now_in_a_recording_whose_strap_fell_silent_is_not_its_last_minute() -> None:
+    """The link was lost an hour ago: what was measured then is not the rate now."""
+    source = demo()
+    silent = dataclasses.replace(source, info=dataclasses.replace(source.info, present_s=300.0 + 3600.0))
+    for question in ("What is the heart rate now?", "How fast was the heart in the last 10 minutes?"):
+        document = ask(question, silent)
+        assert document["status"] == "not_recorded", document["answer"]
+    assert ask("What was the heart rate in the last 2 hours?", silent)["status"] == "answered"
+    assert ask("What was the highest heart rate?", silent)["status"] == "answered"
