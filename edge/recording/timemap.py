@@ -54,16 +54,16 @@ def fit(anchors: list[tuple[int, float]], fs_hz: float) -> TimeMap | None:
 
 def _held_down(delay_s: NDArray[np.float64], reach_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Delays that rise no faster than the crystals can drift."""
-    held = delay_s.copy()
-    for k in range(1, len(held)):
-        held[k] = min(held[k], held[k - 1] + reach_s[k - 1])
+    reached_s = np.concatenate(([0.0], np.cumsum(reach_s)))
+    held: NDArray[np.float64] = reached_s + np.minimum.accumulate(delay_s - reached_s)
     return held
 
 
 def _smooth(delay_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Running median over up to SMOOTH anchors: the least delay of a minute varies by milliseconds."""
-    half = SMOOTH // 2
-    return np.array([np.median(delay_s[max(0, k - half) : k + half + 1]) for k in range(len(delay_s))])
+    padded = np.pad(delay_s, SMOOTH // 2, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SMOOTH)
+    return np.asarray(np.nanmedian(windows, axis=1))
 
 
 def _median_slope(sample: NDArray[np.float64], utc_s: NDArray[np.float64], nominal_s: float) -> float:

@@ -89,6 +89,8 @@ def _replay(text: str, device: str, folder: Path, playing: Playing, stack: Async
         raise UsageError(f"A replay has no link for the fault {foreign[0]!r}", "Use --source virtual:DEVICE:INPUT")
     recording = open_input(text, folder)
     stack.callback(recording.close)
+    if recording.info.rr_only:
+        raise UsageError(f"{text} holds RR intervals and no ECG to replay", "Ask about it directly: anyecg ask")
     return Served(device, ReplaySource(recording, playing.speed, playing.faults))
 
 
