@@ -63,3 +63,18 @@ def test_qrs_detection_stays_above_its_floor(data: Path) -> None:
     result = run_bench("beats", data / "mitdb", ("101", "106", "119", "208", "230"))
     assert result["gross"]["se_percent"] >= 99.2
     assert result["gross"]["pp_percent"] >= 98.9
+@pytest.mark.slow
+def test_three_virtual_straps_on_one_core_lose_nothing_and_are_stored_at_once() -> None:
+    result = run_bench("load", None, ("3", "12"))
+    assert (result["exact"], result["missing"], result["dropped"]) == (True, 0, 0)
+    assert result["packets"] > 20
+    assert result["stored_ms"]["p99"] < 500  # of a busy test machine; the real figure is in bench/results/load.json
+
+
+@pytest.mark.slow
+def test_half_an_hour_of_a_strap_keeps_its_time_and_memory() -> None:
+    result = run_bench("day", None, ("0.5", "120"))
+    assert result["exact"]
+    assert result["missing"] == 0
+    assert result["rss_mb"]["at_the_end"] < result["rss_mb"]["after_a_twelfth"] + 20
+    assert result["time_map_ms"]["p99"] < 400  # a few ms of a busy test machine, times the speed
