@@ -10,7 +10,7 @@ from edge.acquire.replay import ReplaySource
 from edge.formats.memory import demo_recording
 from edge.live import LiveRecording
 from edge.pipeline import AnalysisState
-from edge.recording.store import RecordingWriter
+from edge.recording.writer import RecordingWriter
 from edge.types import Frame, RecordingInfo
 
 
@@ -20,7 +20,7 @@ async def main(path: Path, speed: float) -> None:
     info = RecordingInfo(path.stem, recording.info.leads, recording.info.fs_hz, 0, datetime.now(UTC), "store")
     live = LiveRecording(RecordingWriter(path, info), AnalysisState(info.fs_hz))
     print("begun", flush=True)
-    mail = Mailbox(1)  # nothing waits here: what was reported has been handed over
+    mail = Mailbox(1_000_000)
     source = asyncio.create_task(_play(ReplaySource(recording, speed), mail))
     while batch := await mail.batch(1):
         for frame in batch:

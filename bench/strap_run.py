@@ -24,7 +24,8 @@ from edge.acquire.registry import drivers
 from edge.acquire.strap import StrapSource
 from edge.intake import Intake, LinkCounts
 from edge.recording.codec import to_counts
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.settings import Settings
 from edge.types import Lead, LinkEvent, RecordingInfo
 from firmware_bridge.air import Air

@@ -20,7 +20,7 @@ from edge.live import LiveRecording
 from edge.live_rr import LiveRr
 from edge.pipeline import AnalysisState
 from edge.recording.codec import to_mv
-from edge.recording.store import RecordingWriter
+from edge.recording.writer import RecordingWriter
 from edge.settings import Settings
 from edge.types import Decided, Frame, Lead, LinkEvent
 

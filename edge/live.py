@@ -9,7 +9,8 @@ from edge.contact import Off, stretches_off, without_contact
 from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
 from edge.pipeline import AnalysisState, advance, finish
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.types import Decided, Fact, Frame, LinkEvent, Piece
 
 CONTACT_EVENTS = 64

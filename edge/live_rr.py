@@ -12,7 +12,8 @@ from edge.clean.quality import Reason, State
 from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
 from edge.live import Anchor
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.settings import Settings
 from edge.types import Decided, Fact, Gap, LinkEvent, Piece, Window, seconds_begun
 

@@ -29,7 +29,8 @@ from edge.inputs import annotations_of, open_input
 from edge.interpret.facts import NO_ECG, context_of, measure
 from edge.live_rr import LiveRr
 from edge.pipeline import annotate
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.report.page import answers_page
 from edge.report.tachogram import MAX_POINTS, tachogram_svg
 from edge.settings import AskSettings, Settings, StoreSettings

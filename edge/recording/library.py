@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edge.errors import StorageError, UsageError
-from edge.recording.store import SUFFIX, storage_error
+from edge.recording.store import SUFFIX
+from edge.recording.writer import storage_error
 from edge.settings import StoreSettings
 from edge.types import seconds_begun
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRIFT = 20e-6  # a delay that rises faster and comes down again was a backlog; crystals wander by a few ppm
+LAST_S = 4e10  # the year 3237; later is damage
 SMOOTH = 11  # ten minutes, in which a crystal wanders by a millisecond
 SLOPE_POINTS = 200  # the common slope is the median over pairs of so many anchors
 MIN_SLOPE_S = 60.0  # shorter recordings take the nominal rate
@@ -35,11 +36,14 @@ class TimeMap:
 
 
 def fit(anchors: list[tuple[int, float]], fs_hz: float) -> TimeMap | None:
-    """Time map from (sample index, host clock) pairs in order; None without any."""
-    if not anchors:
+    """Time map from (sample index, host clock) pairs in order; None without any, or where they are damaged."""
+    try:
+        sample, utc_s = np.array(anchors, np.float64).reshape(-1, 2).T
+    except (TypeError, ValueError):
         return None
-    sample = np.array([anchor[0] for anchor in anchors], np.float64)
-    utc_s = np.array([anchor[1] for anchor in anchors], np.float64)
+    whole = np.isfinite([sample, utc_s]).all() and (np.diff(sample) > 0).all() and (np.abs(utc_s) < LAST_S).all()
+    if len(sample) == 0 or not whole:
+        return None
     period_s = 1 / fs_hz
     if (sample[-1] - sample[0]) * period_s >= MIN_SLOPE_S:
         period_s = _median_slope(sample, utc_s, period_s)

@@ -22,7 +22,8 @@ from edge.ask.spans import parse_time
 from edge.errors import AnyecgError, StorageError
 from edge.intake import Intake
 from edge.recording.library import apply_retention, new_id, recording_path
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.serve.live_state import LiveState, state_without_recording
 from edge.serve.mqtt import Incoming, MqttLink
 from edge.serve.payloads import ErrorReply, Event, parse_question

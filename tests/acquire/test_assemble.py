@@ -13,7 +13,8 @@ from edge.errors import StorageFull, UsageError
 from edge.formats.memory import demo_recording
 from edge.live import LiveRecording
 from edge.pipeline import AnalysisState, annotate
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.types import Frame, Gap, Piece, Window
 from firmware_bridge.virtual import FaultScript, read_fault_script
 

@@ -10,7 +10,8 @@ from edge.formats.memory import ArrayRecording, demo_recording
 from edge.interpret.facts import context_of, measure
 from edge.live import LiveRecording
 from edge.pipeline import AnalysisState, annotate
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.settings import Settings
 from edge.types import Annotations, Recording
 from firmware_bridge.virtual import FaultScript

@@ -63,6 +63,8 @@ def test_qrs_detection_stays_above_its_floor(data: Path) -> None:
     result = run_bench("beats", data / "mitdb", ("101", "106", "119", "208", "230"))
     assert result["gross"]["se_percent"] >= 99.2
     assert result["gross"]["pp_percent"] >= 98.9
+
+
 @pytest.mark.slow
 def test_three_virtual_straps_on_one_core_lose_nothing_and_are_stored_at_once() -> None:
     result = run_bench("load", None, ("3", "12"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.recording.store import RecordingWriter
+from edge.recording.writer import RecordingWriter
 from edge.settings import StoreSettings
 from edge.types import Gap, Lead, Piece, RecordingInfo, SignalMv, Window
 

@@ -19,7 +19,8 @@ from edge.recording.library import (
     recording_path,
     recordings,
 )
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.settings import StoreSettings
 from edge.types import Annotations, Gap, Piece, Window, pieces
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from store_tools import FS_HZ, QUICK, START, TWO_LEADS, cut, dense, info_of, new_writer, signal, store
 
 from edge.errors import StorageError
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.settings import StoreSettings
 from edge.types import Decided, Gap, LinkEvent, Piece, Window, pieces
 

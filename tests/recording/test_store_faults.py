@@ -14,7 +14,8 @@ from bench.kill import killed_replay
 from edge.errors import InputUnreadable, StorageError, StorageFull
 from edge.formats.memory import demo_recording
 from edge.recording.library import apply_retention
-from edge.recording.store import RecordingWriter, StoredRecording
+from edge.recording.store import StoredRecording
+from edge.recording.writer import RecordingWriter
 from edge.settings import StoreSettings
 from edge.types import Decided, Gap, LinkEvent, Piece, Window, pieces
 
