@@ -5,10 +5,10 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from bleak.args import SizedBuffer
 from bleak.assigned_numbers import gatt_char_props_to_strs
@@ -30,6 +30,7 @@ from edge.errors import LinkError
 from firmware_bridge.adapter import Adapter
 from firmware_bridge.air import Medium
 
+T = TypeVar("T")
 MTU = 517  # what BlueZ asks for; the device grants less
 
 _Type = AdvertisingData.Type
@@ -131,7 +132,7 @@ class AirClient(BaseBleakClient):
         connection.on(Connection.EVENT_DISCONNECTION, partial(self._on_disconnection, connection))
         try:
             async with self._answers():
-                await self._set_up(connection, pair=pair)
+                await _whole(self._set_up(connection, pair=pair))
         except BaseException:
             with suppress(Exception):
                 await self.disconnect()
@@ -142,7 +143,7 @@ class AirClient(BaseBleakClient):
         if keys is not None and await keys.get(str(connection.peer_address)) is not None:
             await connection.encrypt()
         elif pair:
-            await connection.pair()
+            await _whole(connection.pair())
         connection.gatt_client = _GattClient(connection)
         peer = Peer(connection)
         if self._mtu is not None:
@@ -168,7 +169,7 @@ class AirClient(BaseBleakClient):
         """Pair and encrypt; the keys live as long as the adapter."""
         async with self._answers() as connection:
             if not connection.is_encrypted:
-                await connection.pair()
+                await _whole(connection.pair())
 
     async def unpair(self) -> None:
         """Forget the keys; the device keeps its own."""
@@ -181,12 +182,12 @@ class AirClient(BaseBleakClient):
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_kwargs: Any) -> bytearray:
         """Value of a characteristic; nothing is cached."""
         async with self._answers():
-            return bytearray(await characteristic.obj.read_value())
+            return bytearray(await _whole(characteristic.obj.read_value()))
 
     async def read_gatt_descriptor(self, descriptor: BleakGATTDescriptor, **_kwargs: Any) -> bytearray:
         """Value of a descriptor; nothing is cached."""
         async with self._answers():
-            return bytearray(await descriptor.obj.read_value())
+            return bytearray(await _whole(descriptor.obj.read_value()))
 
     async def write_gatt_char(
         self,
@@ -196,12 +197,12 @@ class AirClient(BaseBleakClient):
     ) -> None:
         """Write a characteristic, with or without response."""
         async with self._answers():
-            await characteristic.obj.write_value(bytes(data), with_response=response)
+            await _whole(characteristic.obj.write_value(bytes(data), with_response=response))
 
     async def write_gatt_descriptor(self, descriptor: BleakGATTDescriptor, data: SizedBuffer) -> None:
         """Write a descriptor."""
         async with self._answers():
-            await descriptor.obj.write_value(bytes(data), with_response=True)
+            await _whole(descriptor.obj.write_value(bytes(data), with_response=True))
 
     async def start_notify(
         self, characteristic: BleakGATTCharacteristic, callback: Callable[[bytearray], None], **_kwargs: Any
@@ -212,14 +213,14 @@ class AirClient(BaseBleakClient):
             callback(bytearray(value))
 
         async with self._answers():
-            await characteristic.obj.subscribe(on_value)
+            await _whole(characteristic.obj.subscribe(on_value))
         self._subscribed[characteristic.handle] = on_value
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         """No more notifications or indications."""
         on_value = self._subscribed.pop(characteristic.handle, None)
         async with self._answers():
-            await characteristic.obj.unsubscribe(on_value)
+            await _whole(characteristic.obj.unsubscribe(on_value))
 
     def _on_disconnection(self, connection: Connection, _reason: int) -> None:
         if self._connection is not connection:
@@ -260,6 +261,13 @@ class _GattClient(Client):
 def _cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def _whole(request: Coroutine[Any, Any, T]) -> T:
+    """A request that goes on when its caller is cancelled: bumble stumbles over answers that nobody waits for."""
+    task = asyncio.ensure_future(request)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)
 
 
 async def _adapter(air: Medium) -> Adapter:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import secrets
 from dataclasses import dataclass
 
 from bumble.device import Connection
@@ -82,7 +83,7 @@ class EcgLinkDevice(Peripheral):
             rate_mhz=round(fs_hz * 1000),
             mtu=self.options.mtu,
         )
-        self.link = LinkDevice(info, self.options.ring_frames, max(1, round(self.options.frame_s * fs_hz)), boot=1)
+        self.link = LinkDevice(info, self.options.ring_frames, max(1, round(self.options.frame_s * fs_hz)), _new_boot())
         self.powered_at = 0
         """Index of the first sample since the latest power-up."""
         self._all_leads = (1 << len(leads)) - 1
@@ -121,7 +122,7 @@ class EcgLinkDevice(Peripheral):
     def on_power_loss(self) -> None:
         """What the ring held is gone."""
         self.powered_at = self._sampling.next_sample = math.ceil(self.now_s * self.converter.fs_hz)
-        self.link.power_cycle(self.link.boot + 1)
+        self.link.power_cycle((self.link.boot + 1) % 2**16)
 
     def _go_on_sampling(self) -> None:
         self._sampling.leads = False
@@ -163,6 +164,11 @@ class EcgLinkDevice(Peripheral):
                 self.sent.first_sample = self.powered_at + frame.counter
             self.notify(self._data, value, self.now_s)
             await self.drained()
+
+
+def _new_boot() -> int:
+    """What a device would count in its flash memory: another number at every power-up."""
+    return secrets.randbelow(2**16)
 
 
 def _lead_name(name: str) -> str:
