@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from bumble import core, hci
 from bumble.device import Advertisement, Connection, Device
 from bumble.transport.common import Transport
 
+T = TypeVar("T")
 ATTEMPT_S = 2.0
 
 OnAdvertisement = Callable[[Advertisement], None]
@@ -93,7 +95,7 @@ class Adapter:
         except asyncio.CancelledError:
             # The controller must forget the request, or it refuses the next one.
             with contextlib.suppress(Exception):
-                await self.device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+                await whole(self.device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command()))
             with contextlib.suppress(Exception):
                 late = await attempt
                 await late.disconnect()
@@ -106,9 +108,9 @@ class Adapter:
     async def _scan_if_wanted(self) -> None:
         async with self._scanning:
             if self._listeners and not self.device.is_scanning:
-                await self.device.start_scanning(filter_duplicates=False)
+                await whole(self.device.start_scanning(filter_duplicates=False))
             elif not self._listeners and self.device.is_scanning:
-                await self.device.stop_scanning()
+                await whole(self.device.stop_scanning())
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         for listener in list(self._listeners):
@@ -121,3 +123,10 @@ class Adapter:
         self.lost = True
         for handle in list(self.device.connections):
             self.device.host.emit("disconnection", handle, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+
+
+async def whole(request: Coroutine[Any, Any, T]) -> T:
+    """A request that goes on when its caller is cancelled: bumble stumbles over answers that nobody waits for."""
+    task = asyncio.ensure_future(request)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)

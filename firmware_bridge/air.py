@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from bumble import core, hci, ll
 from bumble import link as bumble_link
@@ -78,6 +78,14 @@ class _Controller(Controller):
             )
 
 
+class _Host(Host):
+    """Bumble's host, which stumbles over the answer to a command that was cancelled meanwhile."""
+
+    def on_command_processed(self, event: hci.HCI_Command_Complete_Event[Any] | hci.HCI_Command_Status_Event) -> None:
+        if self.pending_response is None or not self.pending_response.done():
+            super().on_command_processed(event)
+
+
 class _Link(bumble_link.LocalLink):
     """A local link whose packets from or to some addresses are delayed by a random time, in order."""
 
@@ -124,7 +132,7 @@ class Air:
     async def device(self, name: str, address: str | None = None) -> Device:
         """A powered device on this air, with an address of its own or the given static random one."""
         controller = self.controller(name)
-        return await _powered(name, address or self._next_address(), Host(controller, AsyncPipeSink(controller)))
+        return await _powered(name, address or self._next_address(), _Host(controller, AsyncPipeSink(controller)))
 
     def controller(self, name: str) -> Controller:
         """A controller on this air without a host."""
@@ -274,7 +282,7 @@ class RemoteAir:
             raise LinkError(
                 f"No virtual air answers at {self._where} ({error or 'no answer'})", "Start it with: anyecg simulate"
             ) from error
-        host = Host(transport.source, transport.sink)
+        host = _Host(transport.source, transport.sink)
         try:
             async with asyncio.timeout(CONNECT_TCP_S):
                 # The server knows addresses of its own only; a random one keeps two clients apart.

@@ -5,10 +5,10 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from bleak.args import SizedBuffer
 from bleak.assigned_numbers import gatt_char_props_to_strs
@@ -27,10 +27,9 @@ from bumble.device import Advertisement, Connection, Peer
 from bumble.gatt_client import Client
 
 from edge.errors import LinkError
-from firmware_bridge.adapter import Adapter
+from firmware_bridge.adapter import Adapter, whole
 from firmware_bridge.air import Medium
 
-T = TypeVar("T")
 MTU = 517  # what BlueZ asks for; the device grants less
 
 _Type = AdvertisingData.Type
@@ -128,11 +127,13 @@ class AirClient(BaseBleakClient):
             raise BleakDeviceNotFoundError(self.address, f"No device {self.address} was found") from error
         except core.BaseBumbleError as error:
             raise BleakError(f"Cannot connect to {self.address} ({error})") from error
+        if not _stands(connection):
+            raise BleakError("The link was lost while it was made")
         self._connection = connection
         connection.on(Connection.EVENT_DISCONNECTION, partial(self._on_disconnection, connection))
         try:
             async with self._answers():
-                await _whole(self._set_up(connection, pair=pair))
+                await whole(self._set_up(connection, pair=pair))
         except BaseException:
             with suppress(Exception):
                 await self.disconnect()
@@ -143,7 +144,7 @@ class AirClient(BaseBleakClient):
         if keys is not None and await keys.get(str(connection.peer_address)) is not None:
             await connection.encrypt()
         elif pair:
-            await _whole(connection.pair())
+            await whole(connection.pair())
         connection.gatt_client = _GattClient(connection)
         peer = Peer(connection)
         if self._mtu is not None:
@@ -157,6 +158,9 @@ class AirClient(BaseBleakClient):
         """End the link; nothing happens when there is none."""
         if self._connection is None:
             return
+        if not _stands(self._connection):  # nobody would answer
+            self._on_disconnection(self._connection, 0)
+            return
         try:
             await self._connection.disconnect()
         except core.BaseBumbleError:
@@ -169,7 +173,7 @@ class AirClient(BaseBleakClient):
         """Pair and encrypt; the keys live as long as the adapter."""
         async with self._answers() as connection:
             if not connection.is_encrypted:
-                await _whole(connection.pair())
+                await whole(connection.pair())
 
     async def unpair(self) -> None:
         """Forget the keys; the device keeps its own."""
@@ -182,12 +186,12 @@ class AirClient(BaseBleakClient):
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_kwargs: Any) -> bytearray:
         """Value of a characteristic; nothing is cached."""
         async with self._answers():
-            return bytearray(await _whole(characteristic.obj.read_value()))
+            return bytearray(await whole(characteristic.obj.read_value()))
 
     async def read_gatt_descriptor(self, descriptor: BleakGATTDescriptor, **_kwargs: Any) -> bytearray:
         """Value of a descriptor; nothing is cached."""
         async with self._answers():
-            return bytearray(await _whole(descriptor.obj.read_value()))
+            return bytearray(await whole(descriptor.obj.read_value()))
 
     async def write_gatt_char(
         self,
@@ -197,12 +201,12 @@ class AirClient(BaseBleakClient):
     ) -> None:
         """Write a characteristic, with or without response."""
         async with self._answers():
-            await _whole(characteristic.obj.write_value(bytes(data), with_response=response))
+            await whole(characteristic.obj.write_value(bytes(data), with_response=response))
 
     async def write_gatt_descriptor(self, descriptor: BleakGATTDescriptor, data: SizedBuffer) -> None:
         """Write a descriptor."""
         async with self._answers():
-            await _whole(descriptor.obj.write_value(bytes(data), with_response=True))
+            await whole(descriptor.obj.write_value(bytes(data), with_response=True))
 
     async def start_notify(
         self, characteristic: BleakGATTCharacteristic, callback: Callable[[bytearray], None], **_kwargs: Any
@@ -213,14 +217,14 @@ class AirClient(BaseBleakClient):
             callback(bytearray(value))
 
         async with self._answers():
-            await _whole(characteristic.obj.subscribe(on_value))
+            await whole(characteristic.obj.subscribe(on_value))
         self._subscribed[characteristic.handle] = on_value
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         """No more notifications or indications."""
         on_value = self._subscribed.pop(characteristic.handle, None)
         async with self._answers():
-            await _whole(characteristic.obj.unsubscribe(on_value))
+            await whole(characteristic.obj.unsubscribe(on_value))
 
     def _on_disconnection(self, connection: Connection, _reason: int) -> None:
         if self._connection is not connection:
@@ -253,21 +257,19 @@ class _GattClient(Client):
 
     def send_gatt_pdu(self, pdu: bytes) -> None:
         """Send, or raise when the link is gone."""
-        if self.connection.handle not in self.connection.device.connections:
+        if not _stands(self.connection):
             raise core.InvalidStateError("The link was lost")
         super().send_gatt_pdu(pdu)
+
+
+def _stands(connection: Connection) -> bool:
+    """Whether the link has not been lost."""
+    return connection.handle in connection.device.connections
 
 
 def _cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-async def _whole(request: Coroutine[Any, Any, T]) -> T:
-    """A request that goes on when its caller is cancelled: bumble stumbles over answers that nobody waits for."""
-    task = asyncio.ensure_future(request)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return await asyncio.shield(task)
 
 
 async def _adapter(air: Medium) -> Adapter:
