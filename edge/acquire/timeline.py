@@ -18,7 +18,7 @@ from edge.types import LinkEvent
 
 AHEAD_S = 1.5  # a stamp may come from the future by so much (backlogs drain); beyond, the clock was set
 RESYNC_REACH_S = 60.0  # packets after a clock was set are this near each other; else it was set again
-BEHIND_S = 5.0  # a first packet after a reconnection is fresh; a much older stamp means that the clock was set
+BEHIND_S = 2.0  # what comes after a hole is fresh; an older stamp means a backlog, or that the clock was set back
 LOST_SHARE = 0.5  # of a packet: smaller deviations are jitter (Polar's own rule: 1.5 packet periods is a loss)
 REMEMBERED = 64  # holes and packets remembered to tell late and repeated packets
 JITTERS = 4.0  # times its usual deviation a stamp may be off
@@ -154,7 +154,6 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
         return 0
     deviation = clock.sample_at(stamp_ns) - to_stamp - state.next_sample
     delay_s = clock.delay_s(stamp_ns, received_s)
-    is_fresh = state.after != LINK_LOST or delay_s < BEHIND_S
     jitter = LOST_SHARE * n
     if state.after != LOST and deviation > 0:  # what is missing after a stop need not be near a whole packet
         jitter = _jitter(n, state)
@@ -163,7 +162,8 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
         return state.next_sample + missing if repeated else _hole_at(state.next_sample + missing, n, state)
     if missing > 0 and state.packet_samples and state.after == LOST:
         missing = max(1, round(deviation / state.packet_samples)) * state.packet_samples
-    if not is_fresh or (missing > 0 and delay_s < -AHEAD_S):
+    after_hole = missing > 0 or state.after == LINK_LOST
+    if after_hole and not -AHEAD_S < delay_s < BEHIND_S:
         return None
     clock.follow(state.next_sample + missing + to_stamp, stamp_ns, received_s)
     return state.next_sample + missing

@@ -224,3 +224,27 @@ def test_lost_packets_without_any_time_are_found_from_their_arrival() -> None:
 @pytest.mark.parametrize("rate_hz", [126.7, 129.3])
 def test_a_rate_one_percent_off_is_no_loss(rate_hz: float) -> None:
     assert_exact(healthypi(list(range(3000)), {}, rate_hz))
+
+
+@pytest.mark.parametrize("by_s", [-14.6, -3.0])
+def test_a_clock_set_back_by_less_than_a_silence_does_not_shorten_the_gap(by_s: float) -> None:
+    state = TimelineState(130.0, "timestamp")
+    placed = run([polar(73 * k) for k in range(40)], state)
+    later = [polar(73 * k, base_ns=EPOCH_NS + round(by_s * 1e9)) for k in range(80, 100)]
+    placed += run(later, state)
+    assert_exact(placed)
+    assert len(placed) == 60
+
+
+def test_a_backlog_after_a_loss_is_placed_where_it_was_measured() -> None:
+    """The device kept the last ten seconds of a long stall; they come at once."""
+    state, placed = TimelineState(130.0, "timestamp"), []
+    for k in [*range(40), *range(80, 140)]:
+        packet = polar(73 * k)
+        at_s = arrives(packet)
+        if 80 <= k < 98:
+            at_s = arrives(polar(73 * 98)) - 0.01 * (98 - k)
+        placed += place(packet, at_s, state)[0]
+    placed += lose_link(state)[0]
+    assert_exact(placed)
+    assert len(placed) == 100
