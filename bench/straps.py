@@ -31,24 +31,19 @@ SILENCES = ("dropouts", "stalls", "disconnects")
 LINK_FAULTS = (*SILENCES, "device_stops")
 CLOCK_FAULTS = (*LINK_FAULTS, "clock_jumps")
 WITHOUT_CLOCK = ("healthypi", "heart-rate")  # they neither end their stream nor have a clock that could be set
-SLOWER = {"ganglion": 8.0}  # 100 notifications a second: the virtual controller takes no more than this
+# The lowest bit of a Ganglion's difference is its sign: no receiver gets what its converter measured to the last bit.
+COMPARED = tuple(name for name in DEVICES if name != "ganglion")
 
 
 def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:
     """Both runs of each device; `records` may name devices."""
-    unknown = sorted(set(records) - set(DEVICES))
+    unknown = sorted(set(records) - set(COMPARED))
     if unknown:
-        raise UsageError(f"There is no virtual {unknown[0]!r}", f"Devices: {', '.join(DEVICES)}")
+        raise UsageError(f"{unknown[0]!r} is not compared", f"Devices: {', '.join(COMPARED)}")
     recording = half_hour(data)
     rows = []
-    for device in records or tuple(DEVICES):
-        rows.append(
-            {
-                "device": device,
-                "faults": 0,
-                **_outcome(device, recording, FaultScript(), SLOWER.get(device, PLAIN_SPEED)),
-            }
-        )
+    for device in records or COMPARED:
+        rows.append({"device": device, "faults": 0, **_outcome(device, recording, FaultScript(), PLAIN_SPEED)})
         for kinds in (LINK_FAULTS, CLOCK_FAULTS) if device not in WITHOUT_CLOCK else (SILENCES,):
             script = random_faults(N_FAULTS, HALF_HOUR_S, kinds, seed=3)
             outcome = _outcome(device, recording, script, FAULTY_SPEED)
@@ -56,6 +51,8 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:
     return {
         "command": "anyecg bench straps" + (" --data mitdb" if data else ""),
         "signal": recording.info.id,
+        "faults": N_FAULTS,
+        "faulty_speed": FAULTY_SPEED,
         "machine": machine(),
         "rows": rows,
     }

@@ -13,6 +13,14 @@ def rows() -> list[tuple[str, str, str, str]]:
     """What, measured, target, command."""
     cost, kill, ask, beats, planner = (_result(name) for name in ("cost", "kill", "ask", "beats", "planner"))
     words, quality = _result("words"), _result("quality")
+    straps, load, one_day, link, rr, fuzz = (_result(name) for name in ("straps", "load", "day", "link", "rr", "fuzz"))
+    plain = [row for row in straps["rows"] if not row["faults"] and "exact" in row]
+    faulty = [row for row in straps["rows"] if row["faults"] and "exact" in row]
+    of_link = [row for row in faulty if "clock_jumps" not in row["kinds"]]
+    of_clock = [row for row in faulty if "clock_jumps" in row["kinds"]]
+    open_link = [row for row in faulty if row["device"] == "ecg-link"]
+    mitdb = next(row for row in link["sets"] if row["set"].startswith("mitdb"))
+    tries = sum(row["inputs"] for row in fuzz["rows"])
     day, fortnight = cost["rows"]
     bare = beats["gross_of_bare_sleepecg"]
     share = {row["class"]: row["unusable_percent"] for row in quality["rows"]}
@@ -30,6 +38,25 @@ def rows() -> list[tuple[str, str, str, str]]:
         ("main sentences that the language model rewords and the check lets pass", f"{words['passed']} of {words['drafts']}", "–", words["command"]),
         ("seconds called unusable: CinC 2017 normal / too noisy", f"{share['normal']} / {share['too noisy']} %", "–", quality["command"]),
     ]  # fmt: skip
+
+
+def _names(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(row["device"] for row in rows)
+
+
+def _exactness(rows: list[dict[str, Any]], straps: dict[str, Any]) -> str:
+    """How many are exact, and by how much the others' time axis is off."""
+    exact = [row for row in rows if row["exact"]]
+    off = [
+        f"{row['device']} "
+        + ("not found" if row["axis_error"] is None else f"{1000 * row['axis_error'] / row['fs_hz']:+.0f} ms")
+        for row in rows
+        if not row["exact"]
+    ]
+    text = f"{len(exact)} of {len(rows)}"
+    return (
+        f"{text}; others at the end {', '.join(off)} (at {straps['faulty_speed']:.0f} times real time)" if off else text
+    )
 
 
 def table() -> str:
