@@ -31,17 +31,23 @@ def stretches_off(events: Iterable[LinkEvent], lead: int, fs_hz: float) -> list[
     """Stretches in which this lead (an index) had no contact, from a recording's link events."""
     found: list[Off] = []
     for event in events:
-        told = re.fullmatch(r"contact (made|lost)(?: \(lead ([\d, ]+)\))?", event.detail)
-        if event.kind != "contact" or told is None:
-            continue
-        if told[2] and lead + 1 not in {int(number) for number in told[2].split(",")}:
-            continue
-        lasts = bool(found) and found[-1].stop is None
-        if told[1] == "lost" and not lasts:
-            found.append(Off(max(0, event.sample - round(REPORT_S * fs_hz))))
-        elif told[1] == "made" and lasts:
-            found[-1] = replace(found[-1], stop=event.sample)
+        found = with_event(found, event, lead, fs_hz)
     return found
+
+
+def with_event(off: list[Off], event: LinkEvent, lead: int, fs_hz: float) -> list[Off]:
+    """The stretches after one more event."""
+    told = re.fullmatch(r"contact (made|lost)(?: \(lead ([\d, ]+)\))?", event.detail)
+    if event.kind != "contact" or told is None:
+        return off
+    if told[2] and lead + 1 not in {int(number) for number in told[2].split(",")}:
+        return off
+    lasts = bool(off) and off[-1].stop is None
+    if told[1] == "lost" and not lasts:
+        return [*off, Off(max(0, event.sample - round(REPORT_S * fs_hz)))]
+    if told[1] == "made" and lasts:
+        return [*off[:-1], replace(off[-1], stop=event.sample)]
+    return off
 
 
 def without_contact(decided: Decided, off: Sequence[Off], fs_hz: float) -> Decided:

@@ -1,7 +1,7 @@
 """What a source delivers becomes recordings: placed in time, kept, analysed. Synchronous; the rim runs it in a thread."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -28,6 +28,7 @@ News = tuple[list[Decided], list[LinkEvent]]
 Begin = Callable[[tuple[Lead, ...], float, datetime, tuple[str, ...]], RecordingWriter]
 """Leads, rate, start and notes to the writer of a new recording."""
 
+ALL_LEADS = -1
 ENOUGH_PACKETS = 3  # give the steps that a median needs
 
 
@@ -51,6 +52,12 @@ class Intake:
     recording: LiveRecording | LiveRr | None = None
     timeline: TimelineState | None = None
     _stream: Stream | None = None
+    _shift_s: float = 0.0
+    """By how much the host's clock was set since the source began."""
+    _without: set[int] = field(default_factory=set)
+    """Leads without contact as far as is known; ALL_LEADS for all of them."""
+    _early: list[LinkEvent] = field(default_factory=list)
+    """The wearer's marks from before the recording began."""
     _placed: list[Placed] = field(default_factory=list)
     """What has its place and is not handed on yet, within one batch."""
     _gone: int | None = None
@@ -84,10 +91,15 @@ class Intake:
                 return self._received(arrival)
 
     def _clock_set(self, step_s: float) -> News:
+        self._shift_s += step_s
         if self.recording is None:
             return [], []
         self.recording.shift_time(step_s)
         return self._tell(LinkEvent(self._at(), "clock", f"this computer's clock was set by {step_s:+.1f} s"))
+
+    def retry(self) -> News:
+        """Store what a full disk or a lock refused; StorageError while it still does."""
+        return self.recording.retry() if self.recording is not None else ([], [])
 
     def end(self) -> News:
         """The source has ended: decide the rest and close the recording."""
@@ -95,7 +107,7 @@ class Intake:
             self._begin_held()
         if self.recording is None:
             return [], []
-        news = self._place_rest()
+        news = self._place_rest(ended=True)
         recording = self.recording
         try:
             return _joined([news, recording.end()])
@@ -115,17 +127,22 @@ class Intake:
                 return self._last_counts
 
     def _at(self) -> int:
-        return self.recording.next_sample if self.recording is not None else 0
+        """Where the present moment lies: after the latest samples that have a place."""
+        if self.recording is None:
+            return 0
+        return max(self.recording.next_sample, self.timeline.next_sample if self.timeline is not None else 0)
 
     def _tell(self, event: LinkEvent) -> News:
         if self.recording is not None:
             self.recording.note(event)
+        elif event.kind == "mark":
+            self._early.append(event)
         return [], [event]
 
     def _started(self, started: Started) -> News:
         stream, before = started.stream, self._stream
         news: News = ([], [])
-        if before is not None and (stream.leads, stream.fs_hz) != (before.leads, before.fs_hz):
+        if before is not None and replace(stream, device="", notes=()) != replace(before, device="", notes=()):
             news = self.end()  # other leads or another rate cannot stand in the same recording
         elif self.timeline is not None:
             begin_again(self.timeline)
@@ -142,7 +159,7 @@ class Intake:
             return self.recording.lost(lost.received_s, lost.cause)
         if self.recording is None or self.timeline is None or self._stream is None:
             return [], []
-        rest = self._place_rest()
+        rest = self._place_rest(ended=False)
         return _joined([rest, self.recording.lost(refetches=self._stream.refetches)])
 
     def _forget_held(self) -> News:
@@ -150,12 +167,16 @@ class Intake:
         n, self._held = len(self._held), []
         return [], [LinkEvent(0, "lost", f"the first {n} packets were too few to measure the strap's rate; left out")]
 
-    def _place_rest(self) -> News:
+    def _place_rest(self, *, ended: bool) -> News:
         if self.timeline is None or self.recording is None:
             return [], []
-        placed, events = lose_link(self.timeline)
+        return self._place(*lose_link(self.timeline, ended=ended))
+
+    def _place(self, placed: list[Placed], events: list[LinkEvent]) -> News:
+        """Hand on what has its place now."""
         for event in events:
-            self.recording.note(event)
+            if self.recording is not None:
+                self.recording.note(event)
         self._placed += placed
         return _joined([([], events), self._write()])
 
@@ -166,13 +187,15 @@ class Intake:
             case RrPacket() as packet:
                 return self._rr(packet, arrived.received_s)
             case Restarted():
-                if self.timeline is not None:
-                    restart(self.timeline)
-                return [], []
+                return self._place(*restart(self.timeline)) if self.timeline is not None else ([], [])
             case Gone() as gone:
                 self._gone = gone.before_counter
                 return self._give_up()
             case Contact() as contact:
+                touched = set(contact.leads or {ALL_LEADS})
+                self._without = self._without | touched if not contact.on else self._without - touched
+                if contact.on and not contact.leads:
+                    self._without = set()
                 return self._tell(event_of(contact, self._at()))
             case Marked() as marked:
                 offset = self.timeline.offset if self.timeline is not None else None
@@ -195,16 +218,16 @@ class Intake:
         return news
 
     def _rr(self, packet: RrPacket, received_s: float) -> News:
-        assert self._stream is not None
+        if self._stream is None or self._stream.placement != "rr":
+            return [], []
         if self.recording is None:
             self._begin_recording(self._stream.fs_hz, received_s)
         assert isinstance(self.recording, LiveRr)
         return self.recording.take(packet, received_s)
 
     def _samples(self, arrived: Received) -> News:
-        assert self._stream is not None
         assert isinstance(arrived.item, SamplePacket)
-        if arrived.item.counts.shape[1] != len(self._stream.leads):
+        if self._stream is None or not 0 < arrived.item.counts.shape[1] == len(self._stream.leads):
             return [], []
         if self.recording is None:
             return self._before_recording(arrived)
@@ -238,15 +261,23 @@ class Intake:
     def _begin_recording(self, fs_hz: float, start_s: float) -> None:
         assert self._stream is not None
         stream = self._stream
-        writer = self.begin(stream.leads, fs_hz, datetime.fromtimestamp(start_s, UTC), stream.notes)
+        writer = self.begin(stream.leads, fs_hz, datetime.fromtimestamp(start_s + self._shift_s, UTC), stream.notes)
+        self._gone, self._placed = None, []
         if stream.placement == "rr":
             self.recording = LiveRr(writer, self.settings, RrState(settings=self.settings.rr))
+            self.recording.time_shift_s = self._shift_s
             return
         link = self.settings.link
         hold = link.refetch_frames if stream.refetches else link.reorder_frames
         analysis = AnalysisState(fs_hz, analysis_lead(stream.leads), self.settings)
         self.recording = LiveRecording(writer, analysis, AssemblyState(hold_frames=hold))
+        self.recording.time_shift_s = self._shift_s
         self.timeline = TimelineState(fs_hz, stream.placement, stream.packet_samples)
+        leads = () if ALL_LEADS in self._without else tuple(sorted(self._without))
+        early = [*self._early, *([event_of(Contact(False, leads), 0)] if self._without else [])]
+        self._early = []
+        for event in early:
+            self.recording.note(event)
 
     def _write(self) -> News:
         """Hand on what has its place; packets that follow each other go together, some devices send 100 a second."""
@@ -286,7 +317,8 @@ def _rate(stream: Stream, packets: list[SamplePacket], tolerance: float) -> floa
         n_samples = (last.counter or 0) - (first.counter or 0)
         period_ns = ((last.device_ns or 0) - (first.device_ns or 0)) / n_samples if n_samples > 0 else None
     else:
-        period_ns = median_period_ns([(len(p.counts), p.device_ns) for p in packets if p.device_ns is not None])
+        stamps = [(len(p.counts), p.device_ns) for p in packets if p.device_ns is not None]
+        period_ns = median_period_ns(stamps, 1e9 / stream.fs_hz)
     if not period_ns or not 0.9 < 1e9 / period_ns / stream.fs_hz < 1.1:
         return stream.fs_hz
     return stream.fs_hz if abs(1e9 / period_ns / stream.fs_hz - 1) < tolerance else round(1e9 / period_ns, 2)

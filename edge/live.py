@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from edge.acquire.assemble import AssemblyState, assemble, flush, give_up
-from edge.contact import Off, stretches_off, without_contact
+from edge.contact import Off, with_event, without_contact
 from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
 from edge.pipeline import AnalysisState, advance, finish
@@ -13,7 +13,7 @@ from edge.recording.store import StoredRecording
 from edge.recording.writer import RecordingWriter
 from edge.types import Decided, Fact, Frame, LinkEvent, Piece
 
-CONTACT_EVENTS = 64
+STRETCHES_OFF = 64
 
 
 @dataclass(slots=True)
@@ -37,7 +37,6 @@ class LiveRecording:
     waiting_decided: list[Decided] = field(default_factory=list)
     """Decisions that a full disk refused; stored with the next ones."""
     waiting_events: list[LinkEvent] = field(default_factory=list)
-    contact_events: list[LinkEvent] = field(default_factory=list)
     off: list[Off] = field(default_factory=list)
     """Stretches without contact that may still be decided on."""
     anchor: Anchor | None = None
@@ -56,6 +55,11 @@ class LiveRecording:
         self._anchor(frame)
         return decided, events
 
+    def retry(self) -> tuple[list[Decided], list[LinkEvent]]:
+        """Store what the disk refused; StorageError while it still does."""
+        self.writer.commit()
+        return self._keep([], []), []
+
     def lost(self, *, refetches: bool) -> tuple[list[Decided], list[LinkEvent]]:
         """The link is lost: without a device that can repeat, what waited for a hole to be filled waits in vain."""
         if refetches:
@@ -70,11 +74,8 @@ class LiveRecording:
 
     def note(self, event: LinkEvent) -> None:
         """Store what happened to the link; a full disk keeps it for later."""
-        if event.kind == "contact":
-            self.contact_events.append(event)
-            self.off = stretches_off(self.contact_events, self.analysis.lead, self.analysis.fs_hz)
-            # Only what may still be decided on is needed: a loose electrode tells thousands.
-            self.contact_events = self.contact_events[-CONTACT_EVENTS:]
+        off = with_event(self.off, event, self.analysis.lead, self.analysis.fs_hz)
+        self.off = off[-STRETCHES_OFF:]  # only what may still be decided on is needed
         self.waiting_events.append(event)
         with suppress(StorageError):
             self._store_events()

@@ -49,6 +49,11 @@ class LiveRr:
         """Store what one notification makes certain; return the new decisions and link events."""
         return self._keep(place_rr(packet, received_s, self.placement)[0])
 
+    def retry(self) -> News:
+        """Store what the disk refused; StorageError while it still does."""
+        self.writer.commit()
+        return self._keep(Placed())
+
     def lost(self, received_s: float, cause: str) -> News:
         """The link is lost: no interval reaches from before to after."""
         return self._keep(lose_link(received_s, cause, self.placement)[0])

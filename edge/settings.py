@@ -86,9 +86,9 @@ class LinkSettings:
     """How frames become a recording."""
 
     reorder_frames: int = 8  # so many frames are held back to put a late one in its place
-    frame_queue: int = 256  # frames waiting for the store; beyond it frames are dropped and counted
+    frame_queue: int = 4096  # arrivals waiting for the store (40 s of 100 packets a second); beyond, counted losses
     state_every_s: float = 5.0  # live state is published at most so often (Home Assistant's recorder)
-    refetch_frames: int = 256  # so many are held back while a device that can repeat is asked for what is missing
+    refetch_frames: int = 256  # held back at most while a device is asked to repeat; it is given up after about 50
     rate_s: float = 4.0  # signal from which the true sampling rate of a strap is measured before it is recorded
     rate_tolerance: float = 5e-4  # a measured rate nearer to the nominal one is the nominal one: stamps are in ms
     anchor_s: float = 60.0  # the least delayed packet of so much time goes into the time map

@@ -63,12 +63,16 @@ class DeviceClock:
         return received_s - stamp_ns * NS - loosened_s
 
 
-def median_period_ns(stamps: list[tuple[int, int]]) -> float | None:
-    """Sample period from (number of samples, stamp of the last one) of consecutive packets; None below three steps.
+def median_period_ns(stamps: list[tuple[int, int]], nominal_ns: float) -> float | None:
+    """Sample period from (number of samples, stamp of the last one) of packets; None below three steps.
 
-    The median lets single lost packets pass.
+    A step over lost packets is taken as so many packets as it is nearest to; the median lets what is left of
+    disorder pass.
     """
-    steps = sorted((b - a) / n for (_, a), (n, b) in pairwise(stamps) if b > a)
+    ordered = sorted(stamps, key=lambda packet: packet[1])
+    steps = sorted(
+        (b - a) / (n * max(1, round((b - a) / (n * nominal_ns)))) for (_, a), (n, b) in pairwise(ordered) if b > a
+    )
     if len(steps) < MIN_STEPS:
         return None
     return (steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) / 2

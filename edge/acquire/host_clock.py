@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+STEP_S = 0.5  # smaller steps are the system's ordinary correction
+
+
 @dataclass(slots=True)
 class HostClock:
     """Seconds since the Unix epoch as they were when the clock was made, counted on steadily."""
@@ -15,7 +18,8 @@ class HostClock:
     """Multiple of real time, for virtual wearables that run faster."""
     _began_utc_s: float = field(default_factory=time.time)
     _began_s: float = field(default_factory=lambda: time.clock_gettime(_STEADY))
-    _stepped_s: float = 0.0
+    shift_s: float = 0.0
+    """By how much the system's time was set since then: `now() + shift_s` is the time by the system's clock."""
 
     def now(self) -> float:
         """Steady seconds since the Unix epoch."""
@@ -23,10 +27,10 @@ class HostClock:
 
     def step(self) -> float:
         """By how many seconds the system's time was set since this was last asked; 0 for virtual time."""
-        if self.speed != 1.0:
+        step_s = time.time() - self.now() - self.shift_s if self.speed == 1.0 else 0.0
+        if abs(step_s) < STEP_S:  # not forgotten: small ones add up
             return 0.0
-        ahead_s = time.time() - self.now()
-        step_s, self._stepped_s = ahead_s - self._stepped_s, ahead_s
+        self.shift_s += step_s
         return step_s
 
     def host_s(self, duration_s: float) -> float:

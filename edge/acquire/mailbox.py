@@ -4,13 +4,16 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from edge.acquire.arrivals import Arrival, Received, Started
+from edge.acquire.arrivals import Arrival, Received, Started, Told
+from edge.acquire.packets import RrPacket, SamplePacket
 from edge.types import Frame
+
+FLOOD = 4  # a device that tells of contact a thousand times a second must not fill the memory
 
 
 @dataclass(slots=True)
 class Mailbox:
-    """Samples beyond `limit` arrivals are dropped; starts, losses and news always fit."""
+    """Samples beyond `limit` arrivals are dropped; what says where they belong always fits, up to FLOOD times that."""
 
     limit: int
     dropped: int = 0
@@ -21,7 +24,10 @@ class Mailbox:
 
     def put(self, arrival: Arrival) -> None:
         """Take in one arrival; never waits."""
-        if len(self._waiting) >= self.limit and isinstance(arrival, (Received, Frame)):
+        n = len(self._waiting)
+        if n >= self.limit and (
+            _is_data(arrival) or (n >= FLOOD * self.limit and isinstance(arrival, (Received, Told)))
+        ):
             self.dropped += 1
             return
         self._waiting.append(arrival)
@@ -50,3 +56,9 @@ class Mailbox:
                 break
         self._room.set()
         return batch
+
+
+def _is_data(arrival: Arrival) -> bool:
+    if isinstance(arrival, Frame):
+        return True
+    return isinstance(arrival, Received) and isinstance(arrival.item, (SamplePacket, RrPacket))

@@ -12,40 +12,44 @@ from edge.acquire.packets import SamplePacket
 
 CALM_PACKETS = 4  # so many without a smaller delay: the least is known
 CALM_S = 0.020  # a smaller improvement is jitter
-MOST_PACKETS = 1024  # held at most: a ring of eight minutes drains in a few hundred packets
-MOST_S = 10.0  # and not longer than this
+PATIENCE_S = 10.0  # without a smaller delay for so long: no more is to be had
+MOST_PACKETS = 8192  # held at most: an hour of half-second frames, some megabytes
 BEFORE_S = 30.0  # the least delay before is that of so much time
 
 
 @dataclass(slots=True)
 class Resync:
-    """Delays before, and packets that wait."""
+    """What was placed before, and packets that wait."""
 
-    before: deque[tuple[float, float]] = field(default_factory=deque)
-    """(time of arrival, delay) of packets that were placed; delay: arrival minus index over rate."""
+    before: deque[tuple[float, int]] = field(default_factory=deque)
+    """(time of arrival, index after it) of packets that were placed."""
     waiting: list[tuple[SamplePacket, float, int]] = field(default_factory=list)
     """Packets, times of arrival, and samples from the first of them to each, by the device's clock or counter."""
     calm: int = 0
     least_s: float = float("inf")
+    least_at_s: float = 0.0
 
-    def remember(self, stop: int, fs_hz: float, received_s: float) -> None:
+    def remember(self, stop: int, received_s: float) -> None:
         """A packet was placed up to this sample."""
-        self.before.append((received_s, received_s - stop / fs_hz))
+        self.before.append((received_s, stop))
         while self.before[0][0] < received_s - BEFORE_S:
             self.before.popleft()
 
     def hold(self, packet: SamplePacket, received_s: float, offset: int, fs_hz: float) -> bool:
-        """Take in one packet; True once their place can be told."""
+        """Take in one packet; True once their place can be told. While a backlog drains, the delay keeps falling."""
         self.waiting.append((packet, received_s, offset))
         delay_s = received_s - (offset + len(packet.counts)) / fs_hz
-        self.calm = 0 if delay_s < self.least_s - CALM_S else self.calm + 1
+        if delay_s < self.least_s - CALM_S:
+            self.calm, self.least_at_s = 0, received_s
+        else:
+            self.calm += 1
         self.least_s = min(self.least_s, delay_s)
-        too_long = received_s - self.waiting[0][1] > MOST_S or len(self.waiting) >= MOST_PACKETS
-        return self.calm >= CALM_PACKETS or too_long
+        in_vain = received_s - self.least_at_s > PATIENCE_S or len(self.waiting) >= MOST_PACKETS
+        return self.calm >= CALM_PACKETS or in_vain
 
-    def release(self, fs_hz: float) -> tuple[list[tuple[SamplePacket, float, int]], int]:
+    def release(self, next_sample: int, fs_hz: float) -> tuple[list[tuple[SamplePacket, float, int]], int]:
         """What waited, and the index of the first one's first sample by the host's clock."""
-        before_s = min(delay_s for _, delay_s in self.before)
-        first = round((self.least_s - before_s) * fs_hz)
+        next_s = min(received_s + (next_sample - stop) / fs_hz for received_s, stop in self.before)
+        first = next_sample + round((self.least_s - next_s) * fs_hz)
         released, self.waiting, self.calm, self.least_s = self.waiting, [], 0, float("inf")
         return released, first

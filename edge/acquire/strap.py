@@ -11,24 +11,21 @@ from dataclasses import dataclass, field
 from bleak import BleakClient
 from bleak.exc import BleakError
 
-from edge.acquire.arrivals import ClockSet, LinkLost, LinkStatus, Received, Started, Told
+from edge.acquire.arrivals import LinkStatus, Told
 from edge.acquire.driver import DeviceRefused, Driver, NeedsPairing, Stream
 from edge.acquire.gatt import BleakGatt
 from edge.acquire.host_clock import HostClock
 from edge.acquire.mailbox import Mailbox
-from edge.acquire.packets import Battery, Contact, Item, Rejected, RrPacket, SamplePacket, Stopped
 from edge.acquire.pins import Pin
 from edge.acquire.radio import Radio, Sighting
 from edge.acquire.registry import drivers, fallback, fitting
+from edge.acquire.session import Session
 from edge.errors import LinkError, UsageError
 from edge.settings import LinkSettings
 
-WATCH_EVERY_S = 0.25
-CLOCK_STEP_S = 0.5  # smaller steps of this computer's clock are its ordinary correction
 GOODBYE_S = 3.0  # for the stop command on the way out; the strap would go on until its battery is empty
 FAREWELL_S = 2 * GOODBYE_S + 1  # for the stop command and the disconnection
 BOND_S = 30.0  # SMP's own timeout
-MAX_RESTARTS = 3  # of a stream that the device ends again and again; then the link is made anew
 LACKING_TWICE = 2  # connections without the service before a device has none; BlueZ may show them late
 
 
@@ -54,7 +51,7 @@ class StrapSource:
 
     def present_s(self) -> float | None:
         """The present moment, also while nothing comes; None once it has ended."""
-        return None if self.status.state == "ended" else self.clock.now()
+        return None if self.status.state == "ended" else self.clock.now() + self.clock.shift_s
 
     async def run(self, mail: Mailbox) -> None:
         """Deliver everything into the mailbox, through every loss, until `close` or cancellation."""
@@ -89,13 +86,16 @@ class StrapSource:
         try:
             while not self._closing.is_set():
                 try:
-                    await self._link_once(mail)
-                    wait_s = self.settings.retry_first_s
-                except DeviceRefused as error:
-                    mail.put(Told("lost", str(error), self.clock.now()))
-                    wait_s = self.settings.retry_most_s
-                except LinkError as error:
-                    mail.put(Told("lost", str(error), self.clock.now()))
+                    if await self._link_once(mail):
+                        wait_s = self.settings.retry_first_s
+                except UsageError:  # the configuration cannot work, now or later
+                    raise
+                except Exception as error:  # whatever a driver raises costs this attempt only
+                    known = isinstance(error, LinkError)
+                    text = str(error) if known else f"The protocol failed ({type(error).__name__}: {error})"
+                    mail.put(Told("lost", text, self.clock.now()))
+                    if isinstance(error, DeviceRefused) or not known:
+                        wait_s = self.settings.retry_most_s
                 self.status.state = "lost"
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.clock.host_s(wait_s)):
@@ -104,31 +104,33 @@ class StrapSource:
         finally:
             self.radio.forget(self.pin.address)
 
-    async def _link_once(self, mail: Mailbox) -> None:
-        """One connection, from finding the device to losing it; LinkError where it never streamed."""
+    async def _link_once(self, mail: Mailbox) -> bool:
+        """One connection, from finding the device to losing it; False where the stream was given up."""
         self.status.state = "searching"
         device, advertisement = await self._find(mail)
         self.status.state, self.status.rssi_dbm = "connecting", advertisement.rssi
-        session = _Session(self, mail)
-        lost = session.lost
+        session = Session(self.status, self.clock, self.settings, mail, self._closing, again=self.begun)
         try:
             async with asyncio.timeout(self.settings.attempt_s):
                 client = await self.radio.connect(device, session.on_lost)
         except TimeoutError as error:
             raise LinkError(f"{self.pin.address} did not connect in {self.settings.attempt_s:g} s") from error
+        if client.is_connected:  # a first attempt may have been lost, and a second one stands
+            session.forgive()
         gatt = BleakGatt(client, session.deliver)
         driver: Driver | None = None
         try:
             driver = self._driver_for(gatt, advertisement.local_name or device.name or "")
-            await session.begin(await self._start(driver, gatt, client, session))
-            await session.watch(driver, gatt)
+            stream = await session.while_linked(self._start(driver, gatt, client, session))
+            session.begin(stream)
+            self.begun = True
+            return await session.watch(driver, gatt)
         finally:
-            if driver is not None and not lost.is_set():
-                with suppress(TimeoutError, LinkError):
+            if driver is not None and not session.lost.is_set():
+                with suppress(Exception):  # a driver's mistake must not leave the link open
                     async with asyncio.timeout(GOODBYE_S):
                         await driver.stop(gatt)
-            cause = "link lost" if lost.is_set() else "stopped" if self.is_closing else "link made anew"
-            session.end(cause, told=not self.is_closing)
+            session.end()
             with suppress(BleakError, OSError, EOFError, TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
                     await client.disconnect()
@@ -143,7 +145,7 @@ class StrapSource:
         mail.put(Told("lost", text, self.clock.now()))
         return await self.radio.find(self.pin.address)
 
-    async def _start(self, driver: Driver, gatt: BleakGatt, client: BleakClient, session: "_Session") -> Stream:
+    async def _start(self, driver: Driver, gatt: BleakGatt, client: BleakClient, session: Session) -> Stream:
         """Start the stream; a device that asks for it is paired once."""
         try:
             return await driver.start(gatt, session.deliver)
@@ -194,124 +196,3 @@ class StrapSource:
         if chosen is None:
             raise DeviceRefused(f"{self.pin.address} speaks no protocol known here", f"Known: {', '.join(known)}")
         return chosen
-
-
-@dataclass
-class _Session:
-    """One connection's stream: what it delivers goes into the mailbox in order, its start first."""
-
-    source: StrapSource
-    mail: Mailbox
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    early: list[Received] | None = field(default_factory=list)
-    """What came before the stream was known; None afterwards."""
-    last_data_s: float = 0.0
-    heard: bool = False
-    told_silent: bool = False
-    stopped: bool = False
-
-    def on_lost(self) -> None:
-        """From the radio: the link is lost."""
-        self.lost.set()
-        self.wake.set()
-
-    def deliver(self, item: Item) -> None:
-        """From the radio's callbacks."""
-        status, now_s = self.source.status, self.source.clock.now()
-        match item:
-            case Rejected():
-                status.rejected += 1
-                return
-            case Battery():
-                status.battery_percent = item.percent
-            case Contact():
-                news = item.leads or status.contact not in {None, item.on} or not item.on
-                status.contact = item.on
-                if not news:
-                    return
-            case Stopped():
-                self.stopped = True
-                self.wake.set()
-            case SamplePacket() | RrPacket():
-                if isinstance(item, RrPacket):
-                    status.contact = item.contact
-                self._hear(now_s)
-            case _:
-                pass
-        received = Received(item, now_s)
-        if self.early is not None:
-            self.early.append(received)
-        else:
-            self.mail.put(received)
-
-    async def begin(self, stream: Stream) -> None:
-        """The stream runs: say so, then hand on what came meanwhile."""
-        source, now_s = self.source, self.source.clock.now()
-        source.status.state, source.status.protocol = "streaming", stream.protocol
-        source.status.device = stream.device
-        source.status.reconnects += source.begun
-        self.mail.put(Started(stream, now_s))
-        again = " again" if source.begun else ""
-        source.begun = True
-        self.mail.put(Told("connected", f"{stream.device or stream.protocol}{again}", now_s))
-        self._flush()
-        self.last_data_s = now_s
-
-    def end(self, cause: str, *, told: bool) -> None:
-        """The connection is over; an end that was asked for is no news."""
-        if self.early is None:
-            now_s = self.source.clock.now()
-            self.mail.put(LinkLost(now_s, cause))
-            if told:
-                self.mail.put(Told("lost", cause, now_s))
-        self.early = None
-
-    async def watch(self, driver: Driver, gatt: BleakGatt) -> None:
-        """Until the link is lost or so silent that it must be made anew."""
-        settings, clock = self.source.settings, self.source.clock
-        restarted = 0
-        while not (self.lost.is_set() or self.source.is_closing):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(clock.host_s(WATCH_EVERY_S)):
-                    await self.wake.wait()
-            self.wake.clear()
-            if self.lost.is_set():
-                return
-            if abs(step_s := clock.step()) > CLOCK_STEP_S:
-                self.mail.put(ClockSet(step_s))
-            quiet_s = clock.now() - self.last_data_s
-            self.source.status.silent_s = quiet_s
-            if self.heard and not self.told_silent and quiet_s > settings.silent_s:
-                self.told_silent, self.source.status.state = True, "silent"
-                self.mail.put(Told("silent", f"no data for {settings.silent_s:g} s", clock.now()))
-            if quiet_s < settings.silent_s and not self.stopped:
-                restarted = 0
-            restart_s = settings.restart_s if self.heard else settings.first_data_s
-            reconnect_s = settings.reconnect_s if self.heard else settings.first_data_s + settings.restart_s
-            if quiet_s > reconnect_s or (self.stopped and restarted >= MAX_RESTARTS):
-                return
-            if self.stopped or (quiet_s > restart_s and not restarted):
-                restarted, self.stopped = restarted + 1, False
-                await self._restart(driver, gatt)
-
-    async def _restart(self, driver: Driver, gatt: BleakGatt) -> None:
-        """Stop and start a stream that fell silent or was ended by the device."""
-        self.early = []
-        await driver.stop(gatt)
-        stream = await driver.start(gatt, self.deliver)
-        self.mail.put(Started(stream, self.source.clock.now()))
-        self._flush()
-
-    def _hear(self, now_s: float) -> None:
-        if self.told_silent:
-            silent_s = now_s - self.last_data_s
-            self.mail.put(Told("connected", f"data again after {silent_s:.1f} s", now_s))
-            self.source.status.state, self.told_silent = "streaming", False
-        self.heard, self.last_data_s = True, now_s
-        self.source.status.silent_s = 0.0
-
-    def _flush(self) -> None:
-        early, self.early = self.early or [], None
-        for received in early:
-            self.mail.put(received)

@@ -74,22 +74,23 @@ def place(packet: SamplePacket, received_s: float, state: TimelineState) -> tupl
     if state.resync.waiting:
         offset = _offset_from(state.resync.waiting[0][0], packet, state)
         if offset is not None:
-            ready = state.resync.hold(packet, received_s, offset, state.fs_hz)
+            ready = state.resync.hold(packet, received_s, offset, _true_hz(state))
             return _release(state) if ready else ([], [])
         placed, events = _release(state)  # its clock was set again: first what waited, then this one
         more, more_events = place(packet, received_s, state)
         return placed + more, events + more_events
-    first = _by_counter(packet, state) if _counts(packet, state) else _by_clock(packet, received_s, state)
+    first = _by_counter(packet, received_s, state) if _counts(packet, state) else _by_clock(packet, received_s, state)
     if first is None:
-        state.resync.hold(packet, received_s, 0, state.fs_hz)
+        state.resync.hold(packet, received_s, 0, _true_hz(state))
         return [], []
     return [_put(first, packet, received_s, state)], []
 
 
-def lose_link(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
+def lose_link(state: TimelineState, *, ended: bool = False) -> tuple[list[Placed], list[LinkEvent]]:
     """The link is lost: what still waited is placed, and a hole that follows has this cause."""
     placed, events = _settle(float("inf"), state), list[LinkEvent]()
-    if state.resync.waiting:
+    # What a device counts goes on after the loss: it may still be sending what it kept, so its place is not known yet.
+    if state.resync.waiting and (ended or state.placement != "counter"):
         placed, events = _release(state)
     state.after = LINK_LOST
     state.arrival.after_loss = True
@@ -103,10 +104,12 @@ def begin_again(state: TimelineState) -> None:
         state.arrival.after_loss = True
 
 
-def restart(state: TimelineState) -> None:
-    """The device says that its counter and clock begin anew."""
+def restart(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
+    """The device says that its counter and clock begin anew; what waited is placed first."""
+    news = _release(state) if state.resync.waiting else ([], [])
     state.offset = None
     state.clock.seen = 0
+    return news
 
 
 def _settle(now_s: float, state: TimelineState) -> list[Placed]:
@@ -125,7 +128,7 @@ def _put(first: int, packet: SamplePacket, received_s: float, state: TimelineSta
         state.holes.append((state.next_sample, first))
     if stop > state.next_sample:
         state.next_sample, state.after = stop, LOST
-        state.resync.remember(stop, state.fs_hz, received_s)
+        state.resync.remember(stop, received_s)
     return Placed(first, packet.counts, received_s, after)
 
 
@@ -133,12 +136,24 @@ def _counts(packet: SamplePacket, state: TimelineState) -> bool:
     return state.placement == "counter" and packet.counter is not None
 
 
-def _by_counter(packet: SamplePacket, state: TimelineState) -> int | None:
-    """By the device's counter; None where it began anew."""
+def _true_hz(state: TimelineState) -> float:
+    """The sampling rate as the device's clock has shown it."""
+    return 1e9 / state.clock.period_ns
+
+
+def _by_counter(packet: SamplePacket, received_s: float, state: TimelineState) -> int | None:
+    """By the device's counter; None where it began anew, or runs far ahead of the time that passed."""
     assert packet.counter is not None
-    if state.offset is None and not state.resync.before:
+    if not state.resync.before:
         state.offset = -packet.counter
-    return None if state.offset is None else packet.counter + state.offset
+    if state.offset is None:
+        return None
+    first = packet.counter + state.offset
+    passed_s = received_s - state.resync.before[-1][0] if state.resync.before else 0.0
+    if first - state.next_sample > (passed_s + RESYNC_REACH_S) * state.fs_hz:
+        state.offset = None
+        return None
+    return first
 
 
 def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> int | None:
@@ -192,9 +207,9 @@ def _offset_from(first: SamplePacket, packet: SamplePacket, state: TimelineState
 
 def _release(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
     """Place what waited for the host's clock to tell where it belongs."""
-    released, first = state.resync.release(state.fs_hz)
-    n = len(released[0][0].counts)
     at = state.next_sample
+    released, first = state.resync.release(at, _true_hz(state))
+    n = len(released[0][0].counts)
     missing = first - at
     missing = missing if missing >= LOST_SHARE * n else 0  # less is the jitter of arrival
     if state.after == LOST and (whole := _packet_length(state)):

@@ -20,7 +20,7 @@ from firmware_bridge.link.info import CONTROL, DATA, INFO, SERVICE, LinkInfo, Li
 
 RESPONSE_TIMEOUT_S = 10.0
 TRIES = 3  # requests for one hole; what is lost again each time is given up
-PATIENCE_FRAMES = 64  # frames that may be under way when a request is made; after these it counts as lost
+PATIENCE_FRAMES = 16  # frames that may be under way when a request is made; after these it counts as lost
 PATIENCE_AFTER_ANSWER = 4  # the same once it is answered: a host may hand over indications before notifications
 MOST_AHEAD = 1024  # frames remembered beyond a hole, so that no device makes the memory grow
 _WRAP = 2**32
@@ -228,6 +228,7 @@ class EcgLink:
             leads=_leads(info.leads),
             fs_hz=info.fs_hz,
             placement="counter",
+            measures_rate=True,  # front-ends with an oscillator of their own are up to 2 % off
             refetches=True,
             device=f"{maker} {info.device_id.hex()}".strip(),
         )
