@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from edge.acquire.device_clock import median_period_ns
 from edge.acquire.packets import SamplePacket
 from edge.acquire.timeline import LINK_LOST, RESTARTED, Placed, TimelineState, lose_link, place, restart
 
@@ -248,3 +249,49 @@ def test_a_backlog_after_a_loss_is_placed_where_it_was_measured() -> None:
     placed += lose_link(state)[0]
     assert_exact(placed)
     assert len(placed) == 100
+
+
+@pytest.mark.parametrize("ring_s", [60, 480, 1800])
+def test_a_long_ring_that_drains_slowly_after_a_battery_change_is_placed_right(ring_s: int) -> None:
+    state = TimelineState(250.0, "counter")
+    for k in range(40):
+        place(SamplePacket(np.zeros((125, 1), np.int32), counter=125 * k), HOST_S + 125 * (k + 1) / 250 + 0.02, state)
+    lose_link(state)
+    restart(state)
+    power_up, found_s, placed = 5000 + 10 * 250, 30.0 + ring_s, []
+    for k in range(round(2.2 * ring_s) + 40):
+        taken_s = HOST_S + (power_up + 125 * (k + 1)) / 250
+        arrived_s = max(taken_s + 0.02, HOST_S + found_s + 0.02 * k)  # 50 frames a second
+        placed += place(SamplePacket(np.zeros((125, 1), np.int32), counter=125 * k), arrived_s, state)[0]
+    assert placed[0].first_sample == pytest.approx(power_up, abs=2)
+
+
+def test_a_gap_over_a_lost_clock_is_counted_in_the_true_rate() -> None:
+    """130.06 Hz recorded as 130: an hour without power is 216 samples more than nominal."""
+    state, rate_hz = TimelineState(130.0, "timestamp"), 130.06
+    run([polar(73 * k, rate_hz=rate_hz) for k in range(400)], state, rate_hz)
+    lose_link(state)
+    off_s = 73 * 400 / rate_hz + 3600.0
+    frames = [
+        place(polar(73 * k, rate_hz=rate_hz), HOST_S + off_s + 73 * (k + 1) / rate_hz + 0.05, state)[0]
+        for k in range(6)
+    ]
+    (first, *_) = [p for some in frames for p in some]
+    assert first.first_sample == pytest.approx(29_200 + 3600 * rate_hz, abs=2)
+
+
+def test_a_counter_that_jumps_far_ahead_of_the_time_that_passed_is_no_gap() -> None:
+    state = TimelineState(250.0, "counter")
+    packets = [SamplePacket(np.zeros((25, 1), np.int32), counter=25 * k + (10**8 if k >= 40 else 0)) for k in range(60)]
+    placed = [p for k, x in enumerate(packets) for p in place(x, HOST_S + 25 * (k + 1) / 250 + 0.02, state)[0]]
+    placed += lose_link(state, ended=True)[0]
+    assert [p.first_sample for p in placed] == [25 * k for k in range(60)]
+
+
+@pytest.mark.parametrize("lost", [[1, 3, 5, 7], [2], []])
+def test_the_rate_is_measured_in_spite_of_lost_and_swapped_packets(lost: list[int]) -> None:
+    stamps = [(73, round(73 * k * 1e9 / 131.7)) for k in range(12) if k not in lost]
+    stamps[1], stamps[2] = stamps[2], stamps[1]
+    period_ns = median_period_ns(stamps, 1e9 / 130)
+    assert period_ns is not None
+    assert 1e9 / period_ns == pytest.approx(131.7, abs=0.01)

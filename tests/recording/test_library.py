@@ -1,6 +1,8 @@
 """The folder of recordings: names, ages and sizes; what retention takes and what it never touches."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -261,3 +263,47 @@ def test_expiry_does_not_wait_for_ever_for_a_reader(tmp_path: Path) -> None:
     consistent(stored)
     stored.close()
     writer.close()
+
+
+def test_retention_never_deletes_a_recording_that_another_gateway_is_writing(tmp_path: Path) -> None:
+    own = being_written(tmp_path / "own.ecgdb", 60)
+    other = being_written(tmp_path / "other.ecgdb", 60)
+    stored_on(tmp_path, "done", days_ago=1.0)
+    tight = StoreSettings(max_age_days=0.0, max_gb=1e-6)
+    assert apply_retention(tmp_path, tight, NOW, own.path).recordings == ("done",)
+    changed_s = (NOW - timedelta(days=90)).timestamp()
+    os.utime(other.path, (changed_s, changed_s))
+    assert apply_retention(tmp_path, StoreSettings(max_age_days=30.0, max_gb=0.0), NOW).recordings == ()
+    other.write(Window(other.stop, signal(500)))
+    other.close()
+    own.close()
+    assert StoredRecording(other.path).info.n_samples == 6500
+
+
+WRITE_UNTIL_KILLED = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("INSERT INTO meta VALUES ('written', 'yes')")
+print("open", flush=True)
+time.sleep(60)
+"""
+
+
+def test_retention_waits_for_another_process_and_takes_what_a_killed_one_left(tmp_path: Path) -> None:
+    path = stored_on(tmp_path, "old", days_ago=40.0)
+    a_month = StoreSettings(max_age_days=30.0, max_gb=0.0)
+    with subprocess.Popen([sys.executable, "-c", WRITE_UNTIL_KILLED, str(path)], stdout=subprocess.PIPE) as writing:
+        assert writing.stdout is not None
+        writing.stdout.readline()
+        assert apply_retention(tmp_path, a_month, NOW).recordings == ()
+        writing.kill()
+    assert path.with_name(path.name + "-wal").exists()
+    assert apply_retention(tmp_path, a_month, NOW).recordings == ("old",)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_retention_takes_a_file_that_is_no_recording(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.ecgdb"
+    path.write_bytes(b"x" * 5000)
+    os.utime(path, (0, 0))
+    assert apply_retention(tmp_path, StoreSettings(max_age_days=30.0), NOW).recordings == ("damaged",)
