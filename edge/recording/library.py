@@ -13,6 +13,7 @@ from edge.settings import StoreSettings
 from edge.types import seconds_begun
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT)
 CHECKPOINT_WAIT_MS = 500  # for readers; the writer waits meanwhile
 
 
@@ -60,15 +61,15 @@ class Removed:
 def apply_retention(folder: Path, settings: StoreSettings, now: datetime, keep: Path | None = None) -> Removed:
     """Remove what is older than `max_age_days`, then the oldest until the folder is within `max_gb`.
 
-    Whole recordings go by the time of their last change. `keep`, the one being written, only loses its oldest
-    blocks, which become a gap with the cause "expired".
+    Whole recordings go by the time of their last change; those that anybody has open stay. `keep`, the caller's
+    own, loses its oldest blocks, which become a gap with the cause "expired".
     """
     removed: list[str] = []
     kept = keep.name if keep else ""
     oldest = now - timedelta(days=settings.max_age_days)
     if settings.max_age_days > 0:
         for changed_s, path in _changes(folder):
-            if path.name != kept and changed_s < oldest.timestamp():
+            if path.name != kept and changed_s < oldest.timestamp() and not is_open(path):
                 _delete(path)
                 removed.append(path.stem)
     limit = settings.max_gb * 1e9
@@ -76,7 +77,7 @@ def apply_retention(folder: Path, settings: StoreSettings, now: datetime, keep: 
         for path in recordings(folder):
             if folder_bytes(folder) <= limit:
                 break
-            if path.name != kept:
+            if path.name != kept and not is_open(path):
                 _delete(path)
                 removed.append(path.stem)
     blocks = 0
@@ -85,6 +86,24 @@ def apply_retention(folder: Path, settings: StoreSettings, now: datetime, keep: 
         excess = folder_bytes(folder) - limit if settings.max_gb > 0 else 0.0
         blocks = expire_blocks(keep, age_cut, excess)
     return Removed(tuple(removed), blocks)
+
+
+def is_open(path: Path) -> bool:
+    """Whether anybody has this recording open, in this process or another, to write or to read."""
+    # SQLite's own locks tell: whoever has a store in WAL mode open shares a lock on it, which the system frees when
+    # a process dies, and exclusive locking needs the file alone. A list of ours would not know other processes, and
+    # a file beside it would outlive a killed one.
+    db: sqlite3.Connection | None = None
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:  # any other failure: damaged or gone, nobody writes it
+        return getattr(error, "sqlite_errorcode", None) in BUSY
+    finally:
+        if db is not None:
+            db.close()
+    return False
 
 
 def folder_bytes(folder: Path) -> int:
