@@ -15,8 +15,9 @@ from bench.beats import PACED
 from bench.match import BEAT_SYMBOLS
 from bench.measure import machine
 from edge.acquire.packets import RrPacket
-from edge.acquire.rr import LOST, RR_HZ, Placed, RrState, flush_rr, place_rr
+from edge.acquire.rr import LOST, Placed, RrState, flush_rr, place_rr
 from edge.errors import UsageError
+from edge.types import RR_HZ
 
 LINKS = {"late": 4.0, "prompt": 0.1}  # longest delay in seconds
 LOST_SHARE = 0.01

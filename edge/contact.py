@@ -1,12 +1,11 @@
 """Electrodes without contact: what lies in such a stretch is no ECG, however it looks."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge.acquire.packets import Contact
 from edge.clean.quality import Reason, State
 from edge.types import Decided, LinkEvent
 
@@ -21,10 +20,10 @@ class Off:
     stop: int | None = None
 
 
-def event_of(contact: Contact, sample: int) -> LinkEvent:
-    """The link event that keeps a change of contact; leads are counted from 1."""
-    which = f" (lead {', '.join(str(lead + 1) for lead in contact.leads)})" if contact.leads else ""
-    return LinkEvent(sample, "contact", f"contact {'made' if contact.on else 'lost'}{which}")
+def contact_event(sample: int, leads: Collection[int] = (), *, made: bool) -> LinkEvent:
+    """The link event that keeps a change of contact of these leads (indices; none: all), told counting from 1."""
+    which = f" (lead {', '.join(str(lead + 1) for lead in sorted(leads))})" if leads else ""
+    return LinkEvent(sample, "contact", f"contact {'made' if made else 'lost'}{which}")
 
 
 def stretches_off(events: Iterable[LinkEvent], lead: int, fs_hz: float) -> list[Off]:

@@ -14,7 +14,7 @@ from edge.acquire.packets import Contact, Gone, Marked, Restarted, RrPacket, Sam
 from edge.acquire.replay import PROTOCOL
 from edge.acquire.rr import RrState
 from edge.acquire.timeline import Placed, TimelineState, begin_again, lose_link, place, restart
-from edge.contact import event_of
+from edge.contact import contact_event
 from edge.inputs import analysis_lead
 from edge.live import LiveRecording
 from edge.live_rr import LiveRr
@@ -196,7 +196,7 @@ class Intake:
                 self._without = self._without | touched if not contact.on else self._without - touched
                 if contact.on and not contact.leads:
                     self._without = set()
-                return self._tell(event_of(contact, self._at()))
+                return self._tell(contact_event(self._at(), contact.leads, made=contact.on))
             case Marked() as marked:
                 offset = self.timeline.offset if self.timeline is not None else None
                 at = self._at() if offset is None else max(0, marked.counter + offset)
@@ -273,11 +273,12 @@ class Intake:
         self.recording = LiveRecording(writer, analysis, AssemblyState(hold_frames=hold))
         self.recording.time_shift_s = self._shift_s
         self.timeline = TimelineState(fs_hz, stream.placement, stream.packet_samples)
-        leads = () if ALL_LEADS in self._without else tuple(sorted(self._without))
-        early = [*self._early, *([event_of(Contact(False, leads), 0)] if self._without else [])]
-        self._early = []
-        for event in early:
+        for event in self._early:
             self.recording.note(event)
+        if self._without:
+            leads = set() if ALL_LEADS in self._without else self._without
+            self.recording.note(contact_event(0, leads, made=False))
+        self._early = []
 
     def _write(self) -> News:
         """Hand on what has its place; packets that follow each other go together, some devices send 100 a second."""

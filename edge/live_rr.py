@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge.acquire.packets import RrPacket
-from edge.acquire.rr import RR_HZ, Placed, RrState, flush_rr, lose_link, place_rr
+from edge.acquire.rr import Placed, RrState, flush_rr, lose_link, place_rr
 from edge.clean.quality import Reason, State
 from edge.errors import StorageError
 from edge.interpret.facts import context_of, measure
@@ -15,7 +15,7 @@ from edge.live import Anchor
 from edge.recording.store import StoredRecording
 from edge.recording.writer import RecordingWriter
 from edge.settings import Settings
-from edge.types import Decided, Fact, Gap, LinkEvent, Piece, Window, seconds_begun
+from edge.types import RR_HZ, Decided, Fact, Gap, LinkEvent, Piece, Window, seconds_begun
 
 News = tuple[list[Decided], list[LinkEvent]]
 

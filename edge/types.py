@@ -19,6 +19,10 @@ Samples = NDArray[np.int64]
 """Ascending sample indices of a recording."""
 
 
+RR_HZ = 1024.0
+"""Rate of a recording of RR intervals: the Bluetooth Heart Rate Service tells them in 1/1024 s."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lead:
     """One ECG lead, and what its samples were before they became millivolts."""

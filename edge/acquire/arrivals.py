@@ -1,14 +1,11 @@
 """What a source of samples delivers, in order: a stream's start, its items, losses, and news of the link."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal
 
 from edge.acquire.driver import Stream
 from edge.acquire.packets import Item
 from edge.types import EventKind, Frame
-
-if TYPE_CHECKING:
-    from edge.acquire.mailbox import Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +72,3 @@ class LinkStatus:
     """Values that were damaged, cut or of an unknown kind."""
     silent_s: float | None = None
     """How long nothing has come, as far as the source watches it."""
-
-
-class Source(Protocol):
-    """A wearable, real, virtual or replayed."""
-
-    @property
-    def name(self) -> str:
-        """Beginning of the recordings' ids."""
-
-    @property
-    def status(self) -> LinkStatus:
-        """How the link stands."""
-
-    def present_s(self) -> float | None:
-        """The present moment as its recording counts it, seconds since the Unix epoch; None where it is no live one."""
-
-    async def run(self, mail: "Mailbox") -> None:
-        """Deliver into the mailbox until the source ends or the task is cancelled."""

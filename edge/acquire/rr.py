@@ -21,9 +21,7 @@ from numpy.typing import NDArray
 
 from edge.acquire.packets import RrPacket
 from edge.settings import RrSettings
-from edge.types import Gap, LinkEvent
-
-RR_HZ = 1024.0  # Bluetooth Heart Rate Service: RR intervals are told in 1/1024 s
+from edge.types import RR_HZ, Gap, LinkEvent
 
 LOST = "RR intervals were lost on the way"
 NO_RATE = "the strap had no valid heart rate"

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.acquire.rr import RR_HZ
 from edge.clean.quality import Reason, State
 from edge.errors import InputUnreadable
 from edge.recording import codec, timemap
 from edge.types import (
+    RR_HZ,
     Annotations,
     Fact,
     Gap,

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge.acquire.arrivals import Source
 from edge.acquire.mailbox import Mailbox
+from edge.acquire.source import Source
 from edge.ask.answer import Answerer
 from edge.ask.answer import Source as Asked
 from edge.ask.spans import parse_time

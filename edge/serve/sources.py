@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.acquire.arrivals import Source
 from edge.acquire.host_clock import HostClock
 from edge.acquire.pins import Pin, free_name, read_pins, same_address
 from edge.acquire.replay import ReplaySource
+from edge.acquire.source import Source
 from edge.errors import UsageError
 from edge.inputs import open_input
 from edge.settings import LinkSettings
