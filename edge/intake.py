@@ -94,7 +94,7 @@ class Intake:
         self._shift_s += step_s
         if self.recording is None:
             return [], []
-        self.recording.shift_time(step_s)
+        self.recording.keeper.shift_time(step_s)
         return self._tell(LinkEvent(self._at(), "clock", f"this computer's clock was set by {step_s:+.1f} s"))
 
     def retry(self) -> News:
@@ -265,13 +265,13 @@ class Intake:
         self._gone, self._placed = None, []
         if stream.placement == "rr":
             self.recording = LiveRr(writer, self.settings, RrState(settings=self.settings.rr))
-            self.recording.time_shift_s = self._shift_s
+            self.recording.keeper.time_shift_s = self._shift_s
             return
         link = self.settings.link
         hold = link.refetch_frames if stream.refetches else link.reorder_frames
         analysis = AnalysisState(fs_hz, analysis_lead(stream.leads), self.settings)
         self.recording = LiveRecording(writer, analysis, AssemblyState(hold_frames=hold))
-        self.recording.time_shift_s = self._shift_s
+        self.recording.keeper.time_shift_s = self._shift_s
         self.timeline = TimelineState(fs_hz, stream.placement, stream.packet_samples)
         for event in self._early:
             self.recording.note(event)
