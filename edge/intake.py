@@ -1,5 +1,6 @@
 """What a source delivers becomes recordings: placed in time, kept, analysed. Synchronous; the rim runs it in a thread."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -63,17 +64,40 @@ class Intake:
     _gone: int | None = None
     """Samples before this counter will not come; waits for the counter's place."""
     _last_counts: LinkCounts = field(default_factory=LinkCounts)
+    _waiting: deque[Arrival] = field(default_factory=deque)
+    """Handed over, and not taken in yet because the storage failed before."""
+    _news: list[News] = field(default_factory=list)
+    """Not returned yet, for the same reason."""
     _held: list[Received] = field(default_factory=list)
     """Packets from which the true rate is measured, before the recording begins."""
 
+    def anew(self) -> "Intake":
+        """An intake for what follows, when this one cannot go on: it knows the clock and the contact."""
+        fresh = Intake(self.begin, self.settings)
+        fresh._shift_s, fresh._without = self._shift_s, set(self._without)
+        return fresh
+
     def take(self, batch: Sequence[Arrival]) -> News:
-        """Take in what arrived; returns new decisions and link events. StorageError costs nothing taken in before."""
-        news: list[News] = []
-        for arrival in batch:
+        """Take in what arrived; returns new decisions and link events.
+
+        After StorageError nothing is lost: `retry` takes in the rest of the batch when there is space.
+        """
+        self._waiting += batch
+        return self._go_on()
+
+    def _go_on(self) -> News:
+        while self._waiting:
+            arrival = self._waiting[0]
             if not (isinstance(arrival, Received) and isinstance(arrival.item, SamplePacket)):
-                news.append(self._write())
-            news.append(self._take(arrival))
-        return _joined([*news, self._write()])
+                self._news.append(self._write())
+            if isinstance(arrival, Started):  # tried again as a whole: without it nothing after it can be taken in
+                self._news.append(self._take(arrival))
+                self._waiting.popleft()
+            else:
+                self._news.append(self._take(self._waiting.popleft()))
+        self._news.append(self._write())
+        news, self._news = self._news, []
+        return _joined(news)
 
     def _take(self, arrival: Arrival) -> News:
         match arrival:
@@ -98,8 +122,10 @@ class Intake:
         return self._tell(LinkEvent(self._at(), "clock", f"this computer's clock was set by {step_s:+.1f} s"))
 
     def retry(self) -> News:
-        """Store what a full disk or a lock refused; StorageError while it still does."""
-        return self.recording.retry() if self.recording is not None else ([], [])
+        """Store what a full disk or a lock refused, and go on; StorageError while it still does."""
+        if self.recording is not None:
+            self._news.append(self.recording.retry())
+        return self._go_on()
 
     def end(self) -> News:
         """The source has ended: decide the rest and close the recording."""
@@ -283,9 +309,10 @@ class Intake:
     def _write(self) -> News:
         """Hand on what has its place; packets that follow each other go together, some devices send 100 a second."""
         assert self._stream is not None or not self._placed
-        placed, self._placed = self._placed, []
         news: list[News] = []
-        for run in _runs(placed):
+        while self._placed:
+            run = next(_runs(self._placed))
+            del self._placed[: len(run)]
             counts = np.concatenate([p.counts for p in run])
             leads = self._stream.leads if self._stream is not None else ()
             signal_mv = np.column_stack([to_mv(counts[:, k], lead) for k, lead in enumerate(leads)])

@@ -56,10 +56,12 @@ class Keeper:
             self.decided = []
         self._store_events()
 
-    def retry(self) -> None:
-        """Store what the disk refused; StorageError while it still does."""
+    def retry(self) -> tuple[list[Decided], list[LinkEvent]]:
+        """Store what the disk refused, and return it; StorageError while it still does."""
         self.writer.commit()
+        decided, gaps = self.decided, [event for event in self.events if event.kind == "gap"]
         self.store([], [])
+        return decided, gaps
 
     def note(self, event: LinkEvent) -> None:
         """Store what happened to the link; a full disk keeps it for later."""

@@ -43,8 +43,7 @@ class LiveRecording:
 
     def retry(self) -> News:
         """Store what the disk refused; StorageError while it still does."""
-        self.keeper.retry()
-        return [], []
+        return self.keeper.retry()
 
     def lost(self, *, refetches: bool) -> News:
         """The link is lost: without a device that can repeat, what waited for a hole to be filled waits in vain."""

@@ -44,8 +44,7 @@ class LiveRr:
 
     def retry(self) -> News:
         """Store what the disk refused; StorageError while it still does."""
-        self.keeper.retry()
-        return [], []
+        return self.keeper.retry()
 
     def lost(self, received_s: float, cause: str) -> News:
         """The link is lost: no interval reaches from before to after."""

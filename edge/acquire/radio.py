@@ -79,9 +79,6 @@ class Radio:
             self._waiting.pop(waiting, None)
             self._changed.set()
 
-    def forget(self, address: str) -> None:
-        """Nothing: `find` forgets whoever stops waiting."""
-
     async def _scan_while_waiting(self) -> None:
         def on_seen(device: BLEDevice, advertisement: AdvertisementData) -> None:
             for waiting, address in self._waiting.items():

@@ -83,26 +83,23 @@ class StrapSource:
     async def _keep_linked(self, mail: Mailbox) -> None:
         """Find, connect, stream; again and again, with growing waits while it fails."""
         wait_s = self.settings.retry_first_s
-        try:
-            while not self._closing.is_set():
-                try:
-                    if await self._link_once(mail):
-                        wait_s = self.settings.retry_first_s
-                except UsageError:  # the configuration cannot work, now or later
-                    raise
-                except Exception as error:  # whatever a driver raises costs this attempt only
-                    known = isinstance(error, LinkError)
-                    text = str(error) if known else f"The protocol failed ({type(error).__name__}: {error})"
-                    mail.put(Told("lost", text, self.clock.now()))
-                    if isinstance(error, DeviceRefused) or not known:
-                        wait_s = self.settings.retry_most_s
-                self.status.state = "lost"
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self.clock.host_s(wait_s)):
-                        await self._closing.wait()
-                wait_s = min(2 * wait_s, self.settings.retry_most_s)
-        finally:
-            self.radio.forget(self.pin.address)
+        while not self._closing.is_set():
+            try:
+                if await self._link_once(mail):
+                    wait_s = self.settings.retry_first_s
+            except UsageError:  # the configuration cannot work, now or later
+                raise
+            except Exception as error:  # whatever a driver raises costs this attempt only
+                known = isinstance(error, LinkError)
+                text = str(error) if known else f"The protocol failed ({type(error).__name__}: {error})"
+                mail.put(Told("lost", text, self.clock.now()))
+                if isinstance(error, DeviceRefused) or not known:
+                    wait_s = self.settings.retry_most_s
+            self.status.state = "lost"
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.clock.host_s(wait_s)):
+                    await self._closing.wait()
+            wait_s = min(2 * wait_s, self.settings.retry_most_s)
 
     async def _link_once(self, mail: Mailbox) -> bool:
         """One connection, from finding the device to losing it; False where the stream was given up."""

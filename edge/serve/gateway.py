@@ -1,7 +1,7 @@
 """The gateway: what a source delivers is kept, analysed and published; questions about it are answered.
 
 One asyncio loop for the network; storage and analysis in one worker thread, answers in another, the language model
-in a process of its own. A full disk, a lost broker or a lost model ends none of the others.
+in a process of its own. A full disk, a lost broker, a lost model or a mistake in one recording ends none of the others.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from edge.acquire.source import Source
 from edge.ask.answer import Answerer
 from edge.ask.answer import Source as Asked
 from edge.ask.spans import parse_time
-from edge.errors import AnyecgError, StorageError
-from edge.intake import Intake
+from edge.errors import AnyecgError
+from edge.intake import Intake, News
 from edge.recording.library import apply_retention, new_id, recording_path
 from edge.recording.store import StoredRecording
 from edge.recording.writer import RecordingWriter
 from edge.serve.live_state import LiveState, state_without_recording
 from edge.serve.mqtt import Incoming, MqttLink
 from edge.serve.payloads import ErrorReply, Event, parse_question
+from edge.serve.recorder import Recorder
 from edge.settings import Settings
-from edge.types import Decided, Lead, LinkEvent, RecordingInfo
+from edge.types import Lead, RecordingInfo
 
 RETENTION_EVERY_S = 3600.0
 ANSWER_EXPIRY_S = 3600  # an answer nobody fetched within the hour is no answer any more
-MAX_BATCH = 64  # arrivals handed to the worker at once: half a minute of a strap's signal
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Gateway:
     _live: LiveState | None = None
     _begun: RecordingInfo | None = None
     """A recording that the worker has begun and nobody has been told of."""
-    _keeper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "keep"))
+    _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "keep"))
 
     def __post_init__(self) -> None:
         self._mail = Mailbox(self.settings.link.frame_queue)
@@ -73,40 +73,38 @@ class Gateway:
 
     def close(self) -> None:
         """Stop the worker threads; call after `run` has ended."""
-        self._keeper.shutdown(wait=True)
+        self._worker.shutdown(wait=True)
         self.thinker.shutdown(wait=False, cancel_futures=True)
 
     async def _keep(self) -> None:
-        """From the source to the store; on any end the recording is closed properly."""
-        intake = Intake(self._begin, self.settings)
+        """From the source to the store; on any end what came is taken in and the recording is closed properly."""
+        keeper = Recorder(self._mail, self._begin, self.settings, self._worker, self._note, self._tell)
         pump = asyncio.create_task(self._pump(), name="gateway.acquire")
         publish = asyncio.create_task(self._publish_state(), name="gateway.state")
+        taking = asyncio.create_task(keeper.run(), name="gateway.take")
         try:
-            while batch := await self._mail.batch(MAX_BATCH):
-                try:
-                    decided, events = await self._in(self._keeper, intake.take, batch)
-                except StorageError as error:
-                    await self._storage_failed(error)
-                    return
-                await self._note(intake, decided, events)
+            await asyncio.wait({taking})
         finally:
             pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+            self._mail.close()  # a pump cancelled before its first step has not
+            await keeper.leave(taking)
+            self.problem = self.problem or keeper.problem
             publish.cancel()
-            await asyncio.gather(pump, publish, return_exceptions=True)
-            try:
-                decided, events = await self._in(self._keeper, intake.end)
-                await self._note(intake, decided, events)
-            except StorageError as error:
-                await self._storage_failed(error)
+            await asyncio.gather(publish, return_exceptions=True)
             await self._publish_now()
 
     async def _pump(self) -> None:
         """The source into the mailbox. What ends it early is told; what came in is closed properly."""
         try:
             await self.source.run(self._mail)
-        except AnyecgError as error:  # its file was deleted or damaged meanwhile, or its settings cannot work
-            self.problem = error
-            await self._tell("source", str(error))
+        except Exception as error:  # its file was deleted, its settings cannot work, or a mistake of ours
+            self.problem = (
+                error
+                if isinstance(error, AnyecgError)
+                else AnyecgError(f"The source {self.source.name} failed ({type(error).__name__})", "Please report it")
+            )
+            await self._tell("source", str(self.problem))
         finally:
             self._mail.close()
 
@@ -114,7 +112,6 @@ class Gateway:
         """A new recording; called in the worker."""
         now = datetime.now(UTC)
         if self.settings.store.max_age_days or self.settings.store.max_gb:
-            self.folder.mkdir(parents=True, exist_ok=True)
             apply_retention(self.folder, self.settings.store, now)
         recording_id = new_id(self.folder, self.source.name, now)
         info = RecordingInfo(recording_id, leads, fs_hz, 0, start, "store", notes)
@@ -122,8 +119,9 @@ class Gateway:
         self._begun = info
         return writer
 
-    async def _note(self, intake: Intake, decided: list[Decided], events: list[LinkEvent]) -> None:
+    async def _note(self, intake: Intake, news: News) -> None:
         """Tell the live state and the event topic what is new."""
+        decided, events = news
         if (begun := self._begun) is not None:
             self._begun, self.recording_id = None, begun.id
             self._live = LiveState(begun, self.settings)
@@ -141,10 +139,6 @@ class Gateway:
         self.on_event(event)
         await self.link.publish(self.link.topics.event, event.to_json())
 
-    async def _storage_failed(self, error: StorageError) -> None:
-        self.problem = error
-        await self._tell("storage", str(error))
-
     async def _publish_state(self) -> None:
         since_retention_s = time.monotonic()
         while True:
@@ -152,13 +146,17 @@ class Gateway:
             await self._publish_now()
             if time.monotonic() - since_retention_s > RETENTION_EVERY_S:
                 since_retention_s = time.monotonic()
-                path = recording_path(self.folder, self.recording_id) if self.recording_id else None
-                try:
-                    await self._in(
-                        self._keeper, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path
-                    )
-                except StorageError as error:  # the next hour tries again; states go on
-                    await self._tell("storage", str(error))
+                await self._retain()
+
+    async def _retain(self) -> None:
+        """Keep the folder within its limits; what fails is told and tried again in an hour."""
+        path = recording_path(self.folder, self.recording_id) if self.recording_id else None
+        try:
+            await self._in(self._worker, apply_retention, self.folder, self.settings.store, datetime.now(UTC), path)
+        except AnyecgError as error:
+            await self._tell("storage", str(error))
+        except Exception as error:
+            await self._tell("error", f"Old recordings could not be removed ({type(error).__name__})")
 
     async def _publish_now(self) -> None:
         link, dropped = self.source.status, self._mail.dropped

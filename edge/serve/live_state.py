@@ -47,8 +47,10 @@ class LiveState:
             self.seconds += len(d.quality)
             self.usable_seconds += int((d.quality != Quality.UNUSABLE).sum())
             self.stop = d.stop
+            if self.recent and d.first_second != _stop_s(self.recent[-1]):
+                self.recent.clear()  # what a failing disk withheld is missing in between
             self.recent.append(d)
-        while self.recent and self.recent[0].first_second < self.seconds - RECENT_S:
+        while self.recent and self.recent[0].first_second < _stop_s(self.recent[-1]) - RECENT_S:
             self.recent.popleft()
         self.gaps += sum(event.kind == "gap" for event in events)
 
@@ -113,6 +115,10 @@ def state_without_recording(time: str, link: LinkStatus) -> State:
         clock_jumps=0,
         **_link_fields(link),
     )
+
+
+def _stop_s(decided: Decided) -> int:
+    return decided.first_second + len(decided.quality)
 
 
 def _link_fields(link: LinkStatus) -> dict[str, Any]:

@@ -191,7 +191,7 @@ class Event(Payload):
     time: str
     """When it was noticed; ISO 8601 with time zone."""
     kind: str
-    """What happened, in one word: recording, connected, lost, silent, gap, clock, contact, ended, storage …"""
+    """What happened, in one word: recording, connected, lost, silent, gap, clock, contact, mark, ended, storage, error, source …"""
     detail: str = ""
     """The same in a few words for people."""
     start_s: float | None = None

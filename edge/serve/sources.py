@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.acquire.host_clock import HostClock
-from edge.acquire.pins import Pin, free_name, read_pins, same_address
+from edge.acquire.pins import Pin, free_name, read_pins, same_address, same_name
 from edge.acquire.replay import ReplaySource
 from edge.acquire.source import Source
 from edge.errors import UsageError
@@ -61,6 +61,7 @@ async def open_sources(
         )
     served: list[Served] = []
     radio: Radio | None = None
+    _refuse_twice(texts)
     for text in texts or tuple(f"ble:{pin.address}" for pin in pins):
         kind, _, rest = text.partition(":")
         taken = {s.device for s in served}
@@ -73,15 +74,34 @@ async def open_sources(
                 from edge.acquire.radio import open_radio
 
                 radio = await stack.enter_async_context(open_radio(radio_at))
-            known = next((pin for pin in pins if same_address(pin.address, rest)), None)
-            # An address in the command is a choice like a pin; nothing else is ever connected to.
-            chosen = known or Pin(rest, device or free_name("strap", taken))
+            chosen = _chosen(rest, device, pins, taken)
             served.append(Served(device or chosen.name, _strap(chosen, radio, settings, HostClock())))
         else:
             raise UsageError(f"{text!r} is no source", f"Sources: {KINDS}")
     if device is not None and len(served) > 1:
         raise UsageError("One device name does not fit several sources", "Leave --device out; pins have names")
+    for k, each in enumerate(served):
+        if any(same_name(each.device, other.device) for other in served[:k]):
+            raise UsageError(f"Two sources would be called {each.device!r}", "Pin one of them under another name")
     return served
+
+
+def _refuse_twice(texts: tuple[str, ...]) -> None:
+    """One strap holds one link: two sources would take it from each other for ever."""
+    addresses = [text.partition(":")[2] for text in texts if text.startswith("ble:")]
+    for k, address in enumerate(addresses):
+        if any(same_address(address, other) for other in addresses[:k]):
+            raise UsageError(f"{address} is a source twice", "Name every strap once")
+
+
+def _chosen(address: str, device: str | None, pins: list[Pin], taken: set[str]) -> Pin:
+    """The pin of an address; an address in the command is a choice like a pin. Nothing else is ever connected to."""
+    if known := next((pin for pin in pins if same_address(pin.address, address)), None):
+        return known
+    names = {pin.name for pin in pins}
+    if device is not None and any(same_name(device, name) for name in names):
+        raise UsageError(f"Another strap is pinned as {device!r}", "Give this one another name with --device")
+    return Pin(address, device or free_name("strap", taken | names))
 
 
 def _replay(text: str, device: str, folder: Path, playing: Playing, stack: AsyncExitStack) -> Served:

@@ -17,6 +17,7 @@ from edge.formats.memory import ArrayRecording, demo_recording
 from edge.pipeline import annotate
 from edge.recording.library import recording_path
 from edge.recording.store import StoredRecording
+from edge.serve import recorder
 from edge.serve.broker import Broker, Topics, embedded_broker, find_mosquitto, mosquitto_broker
 from edge.serve.gateway import Gateway
 from edge.serve.mqtt import MqttLink, ask_over_mqtt
@@ -171,6 +172,7 @@ def test_a_full_disk_ends_the_recording_with_an_event_and_answers_go_on(
         return WRITERS[-1]
 
     monkeypatch.setattr(module, "RecordingWriter", remember)
+    monkeypatch.setattr(recorder, "STORAGE_PATIENCE_S", 0.0)
     answer = with_gateway(tmp_path, fill, speed=60.0)
     assert [e.kind for e in events if e.kind == "storage"]
     assert answer["status"] == "answered"
