@@ -171,7 +171,7 @@ class Intake:
         if before is not None and replace(stream, device="", notes=()) != replace(before, device="", notes=()):
             news = self.end()  # other leads or another rate cannot stand in the same recording
         elif self.timeline is not None:
-            begin_again(self.timeline)
+            news = self._place(begin_again(self.timeline), [])
         self._stream = stream
         if self.recording is None and not self._held and stream.protocol == PROTOCOL:
             self._begin_recording(stream.fs_hz, started.received_s)

@@ -97,11 +97,13 @@ def lose_link(state: TimelineState, *, ended: bool = False) -> tuple[list[Placed
     return placed, events
 
 
-def begin_again(state: TimelineState) -> None:
+def begin_again(state: TimelineState) -> list[Placed]:
     """The stream was stopped and started while the link stood: what is missing need not be whole packets."""
+    placed = _settle(float("inf"), state)  # these came before
     if state.after == LOST:
         state.after = STOPPED
         state.arrival.after_loss = True
+    return placed
 
 
 def restart(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:

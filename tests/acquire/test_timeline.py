@@ -8,7 +8,7 @@ import pytest
 
 from edge.acquire.device_clock import median_period_ns
 from edge.acquire.packets import SamplePacket
-from edge.acquire.timeline import LINK_LOST, RESTARTED, Placed, TimelineState, lose_link, place, restart
+from edge.acquire.timeline import LINK_LOST, RESTARTED, Placed, TimelineState, begin_again, lose_link, place, restart
 
 EPOCH_NS = 599_616_000_000_000_000  # 2019-01-01 on a Polar clock
 HOST_S = 1_790_000_000.0
@@ -295,3 +295,14 @@ def test_the_rate_is_measured_in_spite_of_lost_and_swapped_packets(lost: list[in
     period_ns = median_period_ns(stamps, 1e9 / 130)
     assert period_ns is not None
     assert 1e9 / period_ns == pytest.approx(131.7, abs=0.01)
+
+
+def test_what_waits_when_a_silent_stream_is_started_again_came_before() -> None:
+    """The end of a HealthyPi's recording: arrival jitters, the stream falls silent and is started again."""
+    chance, state, placed = random.Random(5), TimelineState(128.0, "arrival"), []
+    for k in range(100):
+        packet = SamplePacket(np.arange(16 * k, 16 * k + 16, dtype=np.int32)[:, None])
+        placed += place(packet, HOST_S + (16 * k + 16) / 128 + chance.uniform(0, 0.06), state)[0]
+    placed += begin_again(state)
+    assert_exact(placed)
+    assert len(placed) == 100
