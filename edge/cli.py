@@ -288,11 +288,21 @@ def doctor(as_json: Json = False, settings_file: SettingsFile = None) -> None:
 
 
 async def _until_terminated(work: Coroutine[Any, Any, None]) -> None:
-    """Run it; SIGTERM ends it as properly as Ctrl-C does."""
-    this = asyncio.current_task()
+    """Run it; SIGTERM and Ctrl-C end it properly, and asking twice does not disturb that."""
+    this, told = asyncio.current_task(), False
     assert this is not None
+
+    def end() -> None:
+        nonlocal told
+        if told:
+            typer.echo("Still closing the recording, a moment", err=True)
+        else:
+            told = True
+            this.cancel()
+
     with suppress(NotImplementedError):  # systems without it end at once; the broker then publishes the last will
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, end)
     await work
 
 

@@ -17,17 +17,29 @@ LEAD_PREFERENCE = ("ii", "mlii", "ecg", "i", "mv5", "v5", "cm5", "v4", "v2", "v1
 
 
 def open_input(text: str, folder: Path, lead: str | None = None) -> Recording:
-    """The recording that a command names; `folder` holds the stored ones. InputError says what to do instead."""
+    """The recording that a command names: a file, a stored one's id, or a strap's name for its latest one.
+
+    `folder` holds the stored ones. InputError says what to do instead.
+    """
     path = Path(text)
     if _is_stored(path):
         return StoredRecording(path)
     if ID_PATTERN.fullmatch(text) and (folder / f"{text}{SUFFIX}").is_file():
         return StoredRecording(folder / f"{text}{SUFFIX}")
+    if (latest := latest_of(text, folder)) is not None and not path.exists():
+        return StoredRecording(latest)
     if text == DEMO_ID and not path.exists():
         return demo_recording()
     if not text.strip():
         raise InputUnreadable("The input's name is empty", "Give a file, or the id of a stored recording")
     return open_file(path, lead)
+
+
+def latest_of(name: str, folder: Path) -> Path | None:
+    """The newest recording of a strap, by its name; None where it has none."""
+    if not ID_PATTERN.fullmatch(name):
+        return None
+    return max(folder.glob(f"{name}-[0-9]*T[0-9]*Z*{SUFFIX}"), key=lambda path: path.name, default=None)
 
 
 def _is_stored(path: Path) -> bool:

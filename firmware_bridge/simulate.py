@@ -1,6 +1,7 @@
 """One virtual wearable, run until it is told to stop, and the place where other Bluetooth stacks reach it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -91,6 +92,7 @@ async def simulate(
     Without an `air` of the caller nobody could hear it, so HCI is then served over TCP at `hci`
     ("tcp-server:HOST:PORT", by default on this machine only). UsageError, LinkError.
     """
+    logging.getLogger("bumble").setLevel(logging.ERROR)  # it warns of every packet that a lost link leaves over
     where = parse_hci(hci or DEFAULT_HCI, TCP_SERVER) if hci or air is None else None
     air = air or Air()
     server = await air.serve_hci(*where) if where else None
@@ -101,6 +103,8 @@ async def simulate(
             say(f"{peripheral.name} ({device}, {peripheral.address}) plays {recording.info.id} at speed {speed:g}")
             if server and where:
                 say(f"Reach it with: anyecg scan --radio {TCP_CLIENT}:{where[0]}:{server.port}")
+            await peripheral.ended.wait()
+            say(f"{recording.info.id} has been played to its end; the strap stays connected and silent. Ctrl-C ends it")
             await asyncio.get_running_loop().create_future()
     finally:
         if server:

@@ -51,6 +51,9 @@ class Radio:
             async with asyncio.timeout(SYSTEM_S):
                 await scanner.start()
         except (BleakError, OSError, EOFError) as error:
+            if isinstance(error, FileNotFoundError):  # BlueZ is reached over D-Bus, and there is none
+                advice = "Plug in an adapter, or start bluetoothd; `anyecg doctor` says more"
+                raise LinkError("No Bluetooth was found on this computer", advice) from error
             advice = "Switch Bluetooth on; on Linux bluetoothd must run and the user be allowed to use it"
             raise LinkError(f"{self.name} cannot scan: {_text(error)}", advice) from error
         try:

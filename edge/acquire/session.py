@@ -21,6 +21,7 @@ MAX_RESTARTS = 3  # in a minute; a stream that ends more often is given up, and 
 RESTARTS_S = 60.0
 RATES_HZ = (20.0, 20_000.0)  # nothing outside samples an ECG; a device that states such a rate is broken
 MOST_LEADS = 64
+NOTHING_YET = "connected, and no data yet; wet the electrodes and wear the strap"
 
 
 @dataclass
@@ -148,9 +149,10 @@ class Session:
                 self.mail.put(ClockSet(step_s))
             quiet_s = clock.now() - self.last_data_s
             self.status.silent_s = quiet_s
-            if self.heard and not self.told_silent and quiet_s > settings.silent_s:
+            if not self.told_silent and quiet_s > settings.silent_s:
                 self.told_silent, self.status.state = True, "silent"
-                self.mail.put(Told("silent", f"no data for {settings.silent_s:g} s", clock.now()))
+                text = f"no data for {settings.silent_s:g} s" if self.heard else NOTHING_YET
+                self.mail.put(Told("silent", text, clock.now()))
             restart_s = settings.restart_s if self.heard else settings.first_data_s
             reconnect_s = settings.reconnect_s if self.heard else settings.first_data_s + settings.restart_s
             while self.restarts and clock.now() - self.restarts[0] > RESTARTS_S:
@@ -173,7 +175,8 @@ class Session:
     def _hear(self, now_s: float) -> None:
         if self.told_silent:
             silent_s = now_s - self.last_data_s
-            self.mail.put(Told("connected", f"data again after {silent_s:.1f} s", now_s))
+            what = "data again" if self.heard else "first data"
+            self.mail.put(Told("connected", f"{what} after {silent_s:.1f} s", now_s))
             self.status.state, self.told_silent = "streaming", False
         self.heard, self.last_data_s = True, now_s
         self.status.silent_s = 0.0

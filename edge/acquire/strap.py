@@ -82,17 +82,19 @@ class StrapSource:
 
     async def _keep_linked(self, mail: Mailbox) -> None:
         """Find, connect, stream; again and again, with growing waits while it fails."""
-        wait_s = self.settings.retry_first_s
+        wait_s, told = self.settings.retry_first_s, ""
         while not self._closing.is_set():
             try:
                 if await self._link_once(mail):
-                    wait_s = self.settings.retry_first_s
+                    wait_s, told = self.settings.retry_first_s, ""
             except UsageError:  # the configuration cannot work, now or later
                 raise
             except Exception as error:  # whatever a driver raises costs this attempt only
                 known = isinstance(error, LinkError)
                 text = str(error) if known else f"The protocol failed ({type(error).__name__}: {error})"
-                mail.put(Told("lost", text, self.clock.now()))
+                if text != told:  # the same problem again and again is no news
+                    mail.put(Told("lost", text, self.clock.now()))
+                told = text
                 if isinstance(error, DeviceRefused) or not known:
                     wait_s = self.settings.retry_most_s
             self.status.state = "lost"

@@ -13,6 +13,8 @@ async def scan_and_pin(
     folder: Path, radio_at: str | None, seconds: float, address: str | None, name: str | None
 ) -> list[Sighting]:
     """Listen, and pin `address` where it is given; LinkError when it was not heard or speaks no known protocol."""
+    if address is not None:
+        Pin(address, name or "strap")  # what cannot be pinned need not be listened for
     async with open_radio(radio_at) as radio:
         found = await scan(radio, seconds, read_pins(folder))
         if address is None:
