@@ -12,7 +12,7 @@ from edge.acquire.driver import DeviceRefused, DriverError, Gatt, Stream
 from edge.acquire.host_clock import HostClock
 from edge.acquire.mailbox import FLOOD, Mailbox
 from edge.acquire.packets import Contact, Item, SamplePacket, Stopped
-from edge.acquire.session import MAX_RESTARTS, Session
+from edge.acquire.session import MAX_RESTARTS, NOTHING_YET, Session
 from edge.errors import LinkError
 from edge.settings import LinkSettings
 from edge.types import Lead
@@ -135,3 +135,20 @@ def test_a_full_mailbox_drops_samples_and_keeps_what_says_where_they_belong() ->
 
     kinds = [type(a) for a in asyncio.run(go())]
     assert kinds[:7] == [Received] * 5 + [LinkLost, Started]
+
+
+def test_a_strap_that_sends_nothing_at_all_is_told_of_with_what_to_do() -> None:
+    async def go() -> tuple[str, list[Arrival]]:
+        mail = Mailbox(100)
+        session = session_of(mail)
+        session.begin(STREAM)
+        watching = asyncio.create_task(session.watch(Misbehaving(), None))  # type: ignore[arg-type]
+        await asyncio.sleep(6 / SPEED)
+        state = session.status.state
+        session.on_lost()
+        await watching
+        return state, await arrived(mail)
+
+    state, arrivals = asyncio.run(go())
+    assert state == "silent"
+    assert [a.detail for a in arrivals if isinstance(a, Told) and a.kind == "silent"] == [NOTHING_YET]

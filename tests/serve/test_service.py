@@ -43,3 +43,22 @@ def test_a_gateway_that_is_told_to_stop_closes_its_recording_properly(anyecg_hom
     assert stored.link_events()[-1].kind == "ended"
     assert stored.facts()
     stored.close()
+
+
+def test_ctrl_c_twice_still_closes_the_recording_properly(anyecg_home: Path) -> None:
+    command = [sys.executable, "-m", "edge", "run", "--source", "virtual:polar-h10", "--speed", "30", "--no-model"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("virtual polar-h10")
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert set(errors.splitlines()) <= {"Still closing the recording, a moment", "Stopped"}
+    assert process.returncode == 130
+    (path,) = recordings(anyecg_home)
+    stored = StoredRecording(path)
+    assert stored.link_events()[-1].kind == "ended"
+    stored.close()
