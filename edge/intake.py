@@ -30,6 +30,7 @@ Begin = Callable[[tuple[Lead, ...], float, datetime, tuple[str, ...]], Recording
 """Leads, rate, start and notes to the writer of a new recording."""
 
 ALL_LEADS = -1
+MOST_EARLY = 16  # marks from before a recording that are kept
 ENOUGH_PACKETS = 3  # give the steps that a median needs
 
 
@@ -162,7 +163,7 @@ class Intake:
         if self.recording is not None:
             self.recording.note(event)
         elif event.kind == "mark":
-            self._early.append(event)
+            self._early = [*self._early, event][-MOST_EARLY:]
         return [], [event]
 
     def _started(self, started: Started) -> News:
@@ -253,7 +254,8 @@ class Intake:
 
     def _samples(self, arrived: Received) -> News:
         assert isinstance(arrived.item, SamplePacket)
-        if self._stream is None or not 0 < arrived.item.counts.shape[1] == len(self._stream.leads):
+        n_samples, n_leads = arrived.item.counts.shape
+        if self._stream is None or n_samples == 0 or not 0 < n_leads == len(self._stream.leads):
             return [], []
         if self.recording is None:
             return self._before_recording(arrived)

@@ -141,3 +141,12 @@ def test_a_recording_goes_on_after_the_link_was_lost_with_a_gap_of_the_right_len
     intake.end()
     (gap,) = StoredRecording(folder.paths[0]).annotations().gaps
     assert (gap.start, gap.stop, gap.cause) == (20 * 360, 25 * 360, "link lost")
+
+
+def test_packets_without_samples_do_not_pile_up_while_the_rate_is_measured(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    intake = Intake(folder.begin, Settings())
+    empty = Received(SamplePacket(np.zeros((0, 1), np.int32), device_ns=0), AT_S)
+    intake.take([Started(STAMPED, AT_S), *[empty] * 5000, *[Received(Marked(0), AT_S)] * 5000])
+    assert len(intake._held) + len(intake._early) < 100
+    intake.end()

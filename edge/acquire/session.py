@@ -88,7 +88,10 @@ class Session:
                 pass
         received = Received(item, now_s)
         if self.state == "starting":
-            self.early.append(received)
+            if len(self.early) < self.settings.frame_queue:  # a start may take half a minute with pairing
+                self.early.append(received)
+            else:
+                self.mail.dropped += 1
         else:
             self.mail.put(received)
 

@@ -154,7 +154,7 @@ class StrapSource:
         try:
             async with asyncio.timeout(BOND_S):
                 await client.pair()
-        except (BleakError, OSError, TimeoutError, NotImplementedError) as error:
+        except (BleakError, OSError, TimeoutError, NotImplementedError) as error:  # macOS pairs by itself, and not here
             raise LinkError(
                 f"Pairing with {self.pin.address} failed: {error}", "Pair it in the system's settings"
             ) from error

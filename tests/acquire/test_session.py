@@ -152,3 +152,14 @@ def test_a_strap_that_sends_nothing_at_all_is_told_of_with_what_to_do() -> None:
     state, arrivals = asyncio.run(go())
     assert state == "silent"
     assert [a.detail for a in arrivals if isinstance(a, Told) and a.kind == "silent"] == [NOTHING_YET]
+
+
+def test_what_comes_while_a_stream_is_being_started_is_bounded_and_counted() -> None:
+    async def go() -> tuple[int, int]:
+        mail = Mailbox(10)
+        session = session_of(mail)
+        for _ in range(LinkSettings().frame_queue + 500):
+            session.deliver(PACKET)
+        return len(session.early), mail.dropped
+
+    assert asyncio.run(go()) == (LinkSettings().frame_queue, 500)
