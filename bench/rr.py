@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.beats import PACED
-from bench.match import BEAT_SYMBOLS
+from bench.ec57 import LABEL_OF, PACED
 from bench.measure import machine
 from edge.acquire.packets import RrPacket
 from edge.acquire.rr import LOST, Placed, RrState, flush_rr, place_rr
@@ -123,7 +122,7 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:
         reference = wfdb.rdann(str(data / name), "atr")
         fs_hz = wfdb.rdheader(str(data / name)).fs
         symbols = zip(reference.sample, reference.symbol, strict=True)
-        beats = np.array([sample for sample, symbol in symbols if symbol in BEAT_SYMBOLS], np.float64)
+        beats = np.array([sample for sample, symbol in symbols if symbol in LABEL_OF], np.float64)
         rr = np.diff(np.round(beats / fs_hz * RR_HZ).astype(np.int64))
         for link, latest_s in LINKS.items():
             sent = notifications(rr, latest_s, LOST_SHARE, np.random.default_rng((SEED, number)))

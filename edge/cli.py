@@ -254,17 +254,21 @@ def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `anyecg bench list` names all.")],
     data: Annotated[Path | None, typer.Option(help="Folder with the recordings.")] = None,
     records: Annotated[str, typer.Option(help="Comma-separated records; all by default.")] = "",
+    lead: Annotated[int | None, typer.Option(min=0, help="Index of the one lead to read.")] = None,
+    folds: Annotated[Path | None, typer.Option(help="Folder of networks with the records each never saw.")] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Run other beat detectors beside it.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here, too.")] = None,
 ) -> None:
     """Measure accuracy or cost; prints one JSON document."""
-    from bench import BENCHES, run_bench
+    from bench import BENCHES, Options, run_bench
+    from bench.document import text_of
 
     if name == "list":
         for known, about in BENCHES.items():
             typer.echo(f"{known}: {about}")
         return
     chosen = tuple(r.strip() for r in records.split(",") if r.strip())
-    text = json.dumps(run_bench(name, data, chosen), indent=1, ensure_ascii=False)
+    text = text_of(run_bench(name, data, chosen, Options(lead, folds, peers)))
     if json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
     typer.echo(text)

@@ -53,6 +53,15 @@ class BeatSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """How the outputs of the annotator network are read; chosen on folds that had not seen the records scored."""
+
+    beat_probability: float = 0.35  # a peak of the beat curve at least so high is a beat
+    wave_probability: float = 0.50  # a wave lasts while its curve is so high
+    unreadable_probability: float = 0.50  # seconds whose beats are lost in noise with this probability are unusable
+
+
+@dataclass(frozen=True, slots=True)
 class RhythmSettings:
     """Definitions behind the facts; printed with every report."""
 
@@ -68,6 +77,29 @@ class RhythmSettings:
     min_rate_intervals: int = 3  # fewer valid RR intervals give no rate; a 10 s ECG at 30 bpm has four
     min_nn: int = 60  # fewer NN intervals give no variability (Task Force 1996: short-term is 5 min; a minute at least)
     min_nn_share: float = 0.50  # below, what is left is a selection and not the heart's variability
+    # naming rhythms (edge.detect.rhythm)
+    run_beats: int = 3  # so many ectopic beats in succession are a run; ISHNE-HRS 2017
+    run_bpm: float = 100.0  # a faster run is a tachycardia; ISHNE-HRS 2017 (some use 120)
+    pattern_cycles: int = 3  # bigeminy and trigeminy from so many cycles on; vendors differ
+    asystole_s: float = 3.0  # no beat in readable signal for so long; the longest of `pauses_s`
+    sinus_limit_bpm: float = 220.0  # no adult's sinus node is faster (220 less the age in years)
+    whole_stretch_s: float = 7.0  # fast or slow throughout so long a stretch is enough: a 10 s ECG never has 15 s
+    sinus_arrhythmia_ms: float = 120.0  # longest less shortest of `local_beats` intervals; the usual definition …
+    sinus_arrhythmia_share: float = 0.20  # … and of their median; the usual 10 % is reached by breathing at rest
+    sinus_arrhythmia_min_s: float = 30.0  # one odd interval lies in `local_beats` windows, up to 30 s of them
+    paced_beats: int = 5  # paced where most of so many beats are
+    af_enter: float = 0.65  # fibrillation or flutter begins at this probability, smoothed: flicker does not begin it …
+    af_leave: float = 0.35  # … and lasts until it is below this
+    af_smooth_s: int = 9  # seconds of the mean that is compared; about ten beats, the least that shows irregularity
+    af_min_s: float = 30.0  # HRS/EHRA/ECAS 2017: an episode; shorter is "brief irregular"
+    af_brief_s: float = 10.0  # shorter is not named at all
+    af_bridge_s: float = 10.0  # unreadable so long at most, with fibrillation on both sides, is one episode
+    vf_enter: float = 0.65  # ventricular flutter or fibrillation, as for `af_enter` …
+    vf_leave: float = 0.35
+    vf_smooth_s: int = 3  # … but an alarm must not wait
+    vf_min_s: float = 3.0  # about ten flutter waves; shorter is read from the beats
+    noise_min_s: float = 3.0  # unreadable so long is named, shorter is left without a name
+    shortest_span_s: float = 0.50  # what is left of a rhythm between two others is not named when shorter than a beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +168,7 @@ class Settings:
 
     quality: QualitySettings = field(default_factory=QualitySettings)
     beats: BeatSettings = field(default_factory=BeatSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     rhythm: RhythmSettings = field(default_factory=RhythmSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     link: LinkSettings = field(default_factory=LinkSettings)

@@ -5,8 +5,9 @@ Positions are sample indices of the recording. The index runs over *time*, gaps 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import Literal, Protocol
 
 import numpy as np
@@ -165,11 +166,74 @@ class LinkEvent:
     detail: str = ""
 
 
+LABELS = "NSVFQ"
+"""Beat labels of AAMI EC57: normal, supraventricular ectopic, ventricular ectopic, fusion, unclassifiable or paced."""
+
+Labels = NDArray[np.uint8]
+"""One ASCII code of `LABELS` per beat."""
+
+
+class Point(IntEnum):
+    """Columns of `Annotations.waves`."""
+
+    P_ON = 0
+    P_PEAK = 1
+    P_OFF = 2
+    QRS_ON = 3
+    QRS_PEAK = 4
+    QRS_OFF = 5
+    T_ON = 6
+    T_PEAK = 7
+    T_OFF = 8
+
+
+class Wave(IntEnum):
+    """Columns of `Annotations.absent`."""
+
+    P = 0
+    QRS = 1
+    T = 2
+
+
+class Absent(IntEnum):
+    """Why a beat has no such wave."""
+
+    PRESENT = 0
+    NOT_ASSESSED = 1  # no network, or no signal of this beat was read
+    NOT_SEEN = 2  # searched in readable signal, not there
+    NOISY = 3  # the second is not good enough to tell
+    NO_ATRIAL_RHYTHM = 4  # fibrillation or flutter: there is no P wave to be found
+    CUT_OFF = 5  # a gap or the recording's end lies where it would be
+
+
+NO_POINT = np.iinfo(np.int16).min
+"""In `Annotations.waves`: there is no such point."""
+
+
+class Likely(IntEnum):
+    """Columns of `Annotations.likely`."""
+
+    AF = 0  # atrial fibrillation
+    AFL = 1  # atrial flutter
+    VF = 2  # ventricular flutter or fibrillation
+    NOISE = 3  # beats cannot be read here
+
+
+@dataclass(frozen=True, slots=True)
+class RhythmSpan:
+    """A stretch of samples in one rhythm, by WFDB's name: "(N", "(AFIB", "(AFL", "(SVTA", "(VT", "(B", "(T", "(VFL" …"""
+
+    start: int
+    stop: int
+    label: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
     """What was found in a recording's signal; the times are sample indices.
 
-    `quality` and `reasons` hold one entry per second that was analysed: see `edge.clean.quality`.
+    `quality` and `reasons` hold one entry per second that was analysed: see `edge.clean.quality`. The arrays from
+    `labels` on are empty where beats were not read, only found: a strap's RR intervals, or no network.
     """
 
     fs_hz: float
@@ -179,6 +243,39 @@ class Annotations:
     quality: NDArray[np.uint8]
     reasons: NDArray[np.uint8]
     gaps: tuple[Gap, ...]
+    labels: Labels = field(default_factory=lambda: np.empty(0, np.uint8))
+    """Shape (n_beats,)."""
+    waves: NDArray[np.int16] = field(default_factory=lambda: np.empty((0, len(Point)), np.int16))
+    """Shape (n_beats, 9): samples from the beat to each `Point`, or NO_POINT."""
+    absent: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, len(Wave)), np.uint8))
+    """Shape (n_beats, 3): an `Absent` per `Wave`."""
+    likely: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, len(Likely)), np.uint8))
+    """Shape (n_seconds, 4): the network's probability of each `Likely`, in 1/255."""
+    rhythms: tuple[RhythmSpan, ...] = ()
+    """In order, without overlap; what no span covers was not readable or too short to name."""
+    classes: tuple[float, ...] = ()
+    """Mean over the minutes of the probabilities that the whole is N, A (fibrillation), O (another rhythm) or noise."""
+
+    @property
+    def read(self) -> bool:
+        """Whether beats were labelled and rhythms named."""
+        return len(self.likely) > 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What the beats and seconds that were decided some seconds ago are; the arrays as in `Annotations`."""
+
+    first_second: int
+    stop: int
+    """Index up to which everything is read."""
+    beats: Samples
+    labels: Labels
+    waves: NDArray[np.int16]
+    absent: NDArray[np.uint8]
+    likely: NDArray[np.uint8]
+    rhythms: tuple[RhythmSpan, ...] = ()
+    """Spans that are closed for good by this; they may begin long before it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,10 +284,12 @@ class Decided:
 
     first_second: int
     stop: int
-    """Index up to which everything is decided."""
+    """Index up to which beats and quality are decided."""
     beats: Samples
     quality: NDArray[np.uint8]
     reasons: NDArray[np.uint8]
+    readings: tuple[Reading, ...] = ()
+    """What became certain at the same time about earlier seconds; empty where beats are found and not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """Signals whose truth is known: an ECG drawn at given times, and a comparison with what was found."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.match import Counts, compare
+from bench.ec57 import window_of
+from bench.ec57_beats import pair_beats
 from edge.formats.memory import ArrayRecording
 from edge.pipeline import annotate
 from edge.types import Annotations
@@ -12,6 +15,15 @@ FloatArray = NDArray[np.float64]
 
 # Shift and width in seconds, height in mV: P wave, Q, R, S.
 WAVES = ((-0.16, 0.020, 0.12), (-0.025, 0.008, -0.15), (0.0, 0.010, 1.0), (0.028, 0.009, -0.25))
+
+
+class Counts(NamedTuple):
+    """How drawn and found beats agree."""
+
+    missed: int
+    extra: int
+    sensitivity: float
+    positive_predictivity: float
 
 
 def times_of(bpm: float, duration_s: float) -> FloatArray:
@@ -48,7 +60,9 @@ def analysed(signal_mv: FloatArray, fs_hz: float) -> Annotations:
 def compared(times_s: FloatArray, found: Annotations) -> Counts:
     """Drawn beats against found ones, within 150 ms."""
     drawn = np.round(times_s * found.fs_hz).astype(np.int64)
-    return compare(drawn, found.beats, found.fs_hz, [], start_s=0.0)
+    pairs = pair_beats(drawn, found.beats, window_of(found.fs_hz))
+    paired = len(pairs.test)
+    return Counts(len(pairs.missed), len(pairs.extra), paired / max(1, len(drawn)), paired / max(1, len(found.beats)))
 
 
 def second_of(found: Annotations) -> NDArray[np.int64]:

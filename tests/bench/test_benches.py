@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import BENCHES, run_bench
+from bench import ACCURACY, BENCHES, Options, run_bench
 from bench.cost import write_tiled
 from bench.kill import run as kill
 from bench.measure import cost_of
@@ -17,11 +17,16 @@ def test_an_unknown_bench_is_a_usage_error() -> None:
         run_bench("speed", None, ())
 
 
-@pytest.mark.parametrize("name", ["beats", "quality"])
+@pytest.mark.parametrize("name", ACCURACY)
 def test_a_bench_without_its_data_says_what_it_needs(name: str) -> None:
     assert name in BENCHES
     with pytest.raises(UsageError, match="--data"):
         run_bench(name, None, ())
+
+
+def test_a_bench_of_cost_takes_no_options_of_the_accuracy_benches() -> None:
+    with pytest.raises(UsageError, match="takes no --lead, --folds or --peers"):
+        run_bench("kill", None, (), Options(peers=True))
 
 
 @pytest.mark.slow
@@ -60,9 +65,10 @@ def test_the_cost_of_analysis_grows_with_the_recording_and_its_memory_does_not(t
 
 @pytest.mark.data
 def test_qrs_detection_stays_above_its_floor(data: Path) -> None:
-    result = run_bench("beats", data / "mitdb", ("101", "106", "119", "208", "230"))
-    assert result["gross"]["se_percent"] >= 99.2
-    assert result["gross"]["pp_percent"] >= 98.9
+    result = run_bench("mitdb", data / "mitdb", ("101", "106", "119", "208", "230"))
+    assert result["gross"]["qrs_se"]["percent"] >= 99.2
+    assert result["gross"]["qrs_pp"]["percent"] >= 98.9
+    assert [row["record"] for row in result["rows"]] == ["101", "106", "119", "208", "230"]
 
 
 @pytest.mark.slow

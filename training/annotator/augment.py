@@ -1,0 +1,208 @@
+"""Variants of real signals: noise, polarity, bandwidth, gaps, speed, early beats. Pure functions with a generator."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.ndimage
+import scipy.signal
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edge.detect.network.prepare import FS_HZ
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training stretch at 125 Hz; `rhythm` and `noisy` per second, the others as in training.annotator.data.Row."""
+
+    signal_mv: FloatArray
+    beats: NDArray[np.int32]
+    labels: NDArray[np.uint8]
+    rhythm: NDArray[np.uint8]
+    waves: NDArray[np.uint8]
+    """Bits 1 P, 2 QRS, 4 T, 8 known, 16 no P known for certain; shape (n,)."""
+    beats_known: NDArray[np.bool_]
+    """Per sample: whether every beat there is in `beats`."""
+    noisy: NDArray[np.float32]
+    """Per second: 1 drowned by added noise, 0 not, NaN not known."""
+    recording_class: int
+
+
+def premature(sample: Sample, rng: Generator) -> Sample:
+    """Move some normal beats forward in time, as supraventricular ectopic beats come: the only labels that we make.
+
+    Diastole before the beat is cut out; the P wave keeps, loses or turns its shape; sometimes a pause follows.
+    """
+    beats, labels = sample.beats, sample.labels
+    rr = np.diff(beats)
+    if len(beats) < 6:
+        return sample
+    typical = float(np.median(rr))
+    normal = labels == ord("N")
+    able = np.flatnonzero(normal[1:-1] & normal[:-2] & normal[2:] & (np.abs(rr[:-1] / typical - 1) < 0.15)) + 1
+    able = able[rr[able - 1] > 0.52 * FS_HZ]
+    if len(able) == 0:
+        return sample
+    chosen: list[int] = []
+    for k in rng.permutation(able)[: int(rng.integers(1, 7))].tolist():
+        if all(abs(k - other) > 1 for other in chosen):
+            chosen.append(k)
+    signal, new_labels = sample.signal_mv.copy(), labels.copy()
+    parts: list[FloatArray] = []
+    shift = np.zeros(len(beats), np.int64)
+    at = 0
+    blend = 6
+    for k in sorted(chosen):
+        gap = int(rr[k - 1])
+        cut = int(rng.uniform(0.14, 0.45) * gap)
+        cut = min(cut, gap - round(0.33 * FS_HZ))
+        stop = int(beats[k]) - round(rng.uniform(0.17, 0.26) * FS_HZ)
+        start = max(stop - cut, int(beats[k - 1]) + round(0.12 * FS_HZ))
+        if stop - start < 0.12 * gap or start - blend < at:
+            continue
+        low, high = int(beats[k]) - 30, int(beats[k]) - 9
+        if rng.random() < 0.6:
+            line = np.linspace(signal[low], signal[high - 1], high - low, dtype=np.float32)
+            factor = rng.uniform(-1.2, 1.3) * np.hanning(high - low) + 1 - np.hanning(high - low)
+            signal[low:high] = line + (signal[low:high] - line) * factor.astype(np.float32)
+        fade = np.linspace(0, 1, blend, dtype=np.float32)
+        parts += [signal[at:start], signal[start : start + blend] * (1 - fade) + signal[stop : stop + blend] * fade]
+        at = stop + blend
+        shift[k:] -= stop - start
+        new_labels[k] = ord("S")
+        if rng.random() < 0.5:  # a pause that makes up for it, at least in part
+            pause_at = int(beats[k]) + round(0.40 * FS_HZ)
+            extra = int(rng.uniform(0.1, 1.1) * (stop - start))
+            if at < pause_at < int(beats[k + 1]) - 34:
+                level = signal[pause_at]
+                wander = np.cumsum(rng.normal(0, 0.002, extra)).astype(np.float32)
+                parts += [signal[at:pause_at], level + wander - wander * np.linspace(0, 1, extra, dtype=np.float32)]
+                at = pause_at
+                shift[k + 1 :] += extra
+    parts.append(signal[at:])
+    joined = np.concatenate(parts)
+    n = len(signal)
+    moved = np.concatenate((joined, np.full(max(0, n - len(joined)), np.nan, np.float32)))[:n]
+    new_beats = (beats + shift).astype(np.int32)
+    kept = (new_beats >= 0) & (new_beats < min(n, len(joined)))
+    return replace(
+        sample, signal_mv=moved, beats=new_beats[kept], labels=new_labels[kept], waves=sample.waves & np.uint8(16)
+    )
+
+
+def stretch(sample: Sample, rng: Generator) -> Sample:
+    """The same heart a little slower or faster."""
+    factor = float(rng.uniform(0.88, 1.13))
+    n = len(sample.signal_mv)
+    at = np.arange(n) * factor
+    inside = at <= n - 1
+    low = np.minimum(at.astype(np.int64), n - 2)
+    part = (at - low).astype(np.float32)
+    signal = sample.signal_mv[low] * (1 - part) + sample.signal_mv[low + 1] * part
+    signal[~inside] = np.nan
+    nearest = np.minimum(np.rint(at).astype(np.int64), n - 1)
+    beats = np.rint(sample.beats / factor).astype(np.int32)
+    kept = beats < min(n, int((n - 1) / factor))
+    seconds = np.minimum(np.rint(np.arange(n // FS_HZ) * factor).astype(np.int64), n // FS_HZ - 1)
+    return replace(
+        sample,
+        signal_mv=signal,
+        beats=beats[kept],
+        labels=sample.labels[kept],
+        waves=np.where(inside, sample.waves[nearest], 0).astype(np.uint8),
+        beats_known=sample.beats_known[nearest] | ~inside,
+        rhythm=sample.rhythm[seconds],
+    )
+
+
+def noise_like(n: int, rng: Generator) -> FloatArray:
+    """Made noise of about unit size: electrode motion, muscle, mains, drift, in random mixture."""
+    noise = np.zeros(n)
+    if rng.random() < 0.7:  # electrode motion: bumps of any width, as sharp as a QRS or as slow as a breath
+        n_bumps = int(rng.poisson(rng.uniform(0.3, 4.0) * n / FS_HZ)) + 1
+        for centre, width, kind in zip(
+            rng.integers(0, n, n_bumps), np.exp(rng.uniform(np.log(2), np.log(60), n_bumps)), rng.random(n_bumps),
+            strict=True,
+        ):  # fmt: skip
+            a, b = max(0, int(centre - 4 * width)), min(n, int(centre + 4 * width) + 1)
+            t = (np.arange(a, b) - centre) / width
+            bump = np.exp(-(t**2) / 2)
+            if kind < 0.35:
+                bump = -t * bump * 1.6
+            elif kind < 0.5:
+                bump = (1 - t**2) * bump
+            elif kind < 0.65:
+                bump = np.where(t > 0, np.exp(-t), 0)
+            noise[a:b] += rng.normal() * bump
+    if rng.random() < 0.5:  # coloured noise
+        low, high = sorted(np.exp(rng.uniform(np.log(0.5), np.log(45), 2)))
+        sos = scipy.signal.butter(2, (low, max(high, low * 1.3)), "bandpass", fs=FS_HZ, output="sos")
+        coloured = scipy.signal.sosfilt(sos, rng.normal(size=n))
+        noise += rng.uniform(0.2, 1.2) * coloured / (coloured.std() + 1e-9)
+    if rng.random() < 0.4:  # muscle
+        envelope = scipy.ndimage.uniform_filter1d(rng.random(n) > 0.5, int(rng.integers(30, 400))) ** 2
+        noise += rng.uniform(0.1, 0.8) * rng.normal(size=n) * envelope * 3
+    if rng.random() < 0.2:
+        noise += rng.uniform(0.1, 0.5) * np.sin(
+            2 * np.pi * rng.choice([50, 60, 16.7]) * np.arange(n) / FS_HZ + rng.random()
+        )
+    if rng.random() < 0.3:
+        noise += scipy.ndimage.gaussian_filter1d(np.cumsum(rng.normal(size=n)), 20) * rng.uniform(0.02, 0.15)
+    noise -= noise.mean()
+    return (noise / (noise.std() + 1e-6)).astype(np.float32)
+
+
+DROWNED, CLEAR = 0.42, 0.22  # noise over the signal's scale, above which beats are lost and below which they are not
+
+
+def with_noise(sample: Sample, noise: FloatArray, scale_mv: float, level: float, rng: Generator) -> Sample:
+    """Add noise of `level` times the signal's own size, all the time or in bursts; say which seconds drown in it."""
+    n = len(sample.signal_mv)
+    gate = np.ones(n, np.float32)
+    if rng.random() < 0.6:
+        gate[:] = 0
+        for _ in range(int(rng.integers(1, 4))):
+            a, width = int(rng.integers(0, n)), int(rng.uniform(1, 20) * FS_HZ)
+            gate[a : a + width] = 1
+        gate = scipy.ndimage.uniform_filter1d(gate, 25)
+    added = noise * gate * np.float32(level * scale_mv)
+    fast = added - scipy.ndimage.uniform_filter1d(added, FS_HZ // 2)
+    seconds = np.sqrt(np.square(fast).reshape(-1, FS_HZ).mean(axis=1)) / scale_mv
+    noisy = np.where(seconds > DROWNED, 1.0, np.where(seconds < CLEAR, 0.0, np.nan)).astype(np.float32)
+    noisy = np.where(np.isnan(sample.noisy) & (noisy == 0), np.nan, noisy).astype(np.float32)
+    hidden = np.repeat(~(seconds < CLEAR / 2), FS_HZ)
+    waves = np.where(hidden, 0, sample.waves).astype(np.uint8)
+    return replace(sample, signal_mv=sample.signal_mv + added, noisy=noisy, waves=waves)
+
+
+def with_gaps(sample: Sample, rng: Generator) -> Sample:
+    """Lost packets: samples missing, or held at the last value; beats inside are gone."""
+    signal, n = sample.signal_mv.copy(), len(sample.signal_mv)
+    lost = np.zeros(n, bool)
+    frozen = rng.random() < 0.3
+    for _ in range(int(rng.integers(1, 4))):
+        a = int(rng.integers(1, n))
+        b = min(n, a + int(np.exp(rng.uniform(np.log(0.05), np.log(4))) * FS_HZ) + 1)
+        signal[a:b] = signal[a - 1] if frozen else np.nan
+        lost[a:b] = True
+    inside = scipy.ndimage.binary_erosion(lost, iterations=6)
+    near = scipy.ndimage.binary_dilation(lost, iterations=12) & ~inside
+    kept = ~inside[sample.beats]
+    return replace(
+        sample,
+        signal_mv=signal,
+        beats=sample.beats[kept],
+        labels=np.where(near[sample.beats[kept]], 0, sample.labels[kept]).astype(np.uint8),
+        beats_known=sample.beats_known & ~near,
+        waves=np.where(near | lost, 0, sample.waves).astype(np.uint8),
+    )
+
+
+def lowpassed(signal_mv: FloatArray, rng: Generator) -> FloatArray:
+    """A narrower device: its pass band ends between 20 and 45 Hz."""
+    sos = scipy.signal.butter(2, float(rng.uniform(20, 45)), fs=FS_HZ, output="sos")
+    recorded = np.isfinite(signal_mv)
+    filtered = scipy.signal.sosfiltfilt(sos, np.where(recorded, signal_mv, 0))
+    return np.where(recorded, filtered, np.nan).astype(np.float32)
