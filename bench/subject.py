@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.ec57 import AF, Side, Spans, spans
 from edge.clean.quality import State
+from edge.detect.network.session import load_network
 from edge.errors import UsageError
 from edge.formats.reading import reading
 from edge.formats.sniff import open_file
@@ -26,21 +27,19 @@ def analysed(path: Path, lead: int, bundle: Path | None) -> Annotations:
 
     Raises InputError for what cannot be read, and UsageError for a lead that is not there.
     """
-    if bundle is not None:
-        raise UsageError("Bundles of annotator networks are not read yet", "Leave out --folds")
     recording = open_file(path)
     try:
         n_leads = len(recording.info.leads)
         if not 0 <= lead < n_leads:
             raise UsageError(f"{path.name} has no lead {lead}", f"Give --lead 0 to {n_leads - 1}")
-        return annotate(recording, lead)
+        return annotate(recording, (lead,), network=load_network(bundle) if bundle else None)
     finally:
         recording.close()
 
 
-def record_class(annotations: Annotations) -> str | None:  # noqa: ARG001 - no annotation carries a class yet
+def record_class(annotations: Annotations) -> str | None:
     """Class of a short recording by CinC 2017: N, A, O or ~; None where recordings are not classified."""
-    return None
+    return "NAO~"[int(np.argmax(annotations.classes))] if annotations.classes else None
 
 
 def unreadable_seconds(annotations: Annotations) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.clean.quality import Reason, State
 from edge.types import Decided, LinkEvent
@@ -49,14 +50,20 @@ def with_event(off: list[Off], event: LinkEvent, lead: int, fs_hz: float) -> lis
     return off
 
 
+def seconds_off(first_second: int, n: int, off: Sequence[Off], fs_hz: float) -> NDArray[np.bool_]:
+    """Which of `n` seconds lie in a stretch without contact, if only in part."""
+    bad = np.zeros(n, bool)
+    for stretch in off:
+        a = int(stretch.start / fs_hz) - first_second
+        b = n if stretch.stop is None else int(np.ceil(stretch.stop / fs_hz)) - first_second
+        bad[max(0, a) : max(0, b)] = True
+    return bad
+
+
 def without_contact(decided: Decided, off: Sequence[Off], fs_hz: float) -> Decided:
     """The decision with its seconds in such stretches made unusable, and their beats left out."""
     first, n = decided.first_second, len(decided.quality)
-    bad = np.zeros(n, bool)
-    for stretch in off:
-        a = int(stretch.start / fs_hz) - first
-        b = n if stretch.stop is None else int(np.ceil(stretch.stop / fs_hz)) - first
-        bad[max(0, a) : max(0, b)] = True
+    bad = seconds_off(first, n, off, fs_hz)
     if not bad.any():
         return decided
     # Second k begins at sample round(k * fs_hz).

@@ -51,10 +51,16 @@ def _is_stored(path: Path) -> bool:
         return False
 
 
-def analysis_lead(leads: tuple[Lead, ...]) -> int:
-    """Index of the lead that beats are found in."""
+def analysis_leads(leads: tuple[Lead, ...]) -> tuple[int, ...]:
+    """Indices of all leads, the one that is measured first, the others in the order in which they may help out."""
     names = [lead.name.lower() for lead in leads]
-    return next((names.index(name) for name in LEAD_PREFERENCE if name in names), 0)
+    known = [names.index(name) for name in LEAD_PREFERENCE if name in names]
+    return (*known, *(k for k in range(len(leads)) if k not in known))
+
+
+def analysis_lead(leads: tuple[Lead, ...]) -> int:
+    """Index of the lead that is measured."""
+    return next(iter(analysis_leads(leads)), 0)
 
 
 def annotations_of(recording: Recording, settings: Settings) -> Annotations:
@@ -68,4 +74,4 @@ def annotations_of(recording: Recording, settings: Settings) -> Annotations:
         if recording.info.rr_only or found.n_samples >= recording.info.n_samples > 0:
             return found
         off = stretches_off(recording.link_events(), lead, recording.info.fs_hz)
-    return annotate(recording, lead, settings, off)
+    return annotate(recording, analysis_leads(recording.info.leads), settings, off)

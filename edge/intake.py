@@ -16,7 +16,7 @@ from edge.acquire.replay import PROTOCOL
 from edge.acquire.rr import RrState
 from edge.acquire.timeline import Placed, TimelineState, begin_again, lose_link, place, restart
 from edge.contact import contact_event
-from edge.inputs import analysis_lead
+from edge.inputs import analysis_leads
 from edge.live import LiveRecording
 from edge.live_rr import LiveRr
 from edge.pipeline import AnalysisState
@@ -297,7 +297,7 @@ class Intake:
             return
         link = self.settings.link
         hold = link.refetch_frames if stream.refetches else link.reorder_frames
-        analysis = AnalysisState(fs_hz, analysis_lead(stream.leads), self.settings)
+        analysis = AnalysisState(fs_hz, analysis_leads(stream.leads), self.settings)
         self.recording = LiveRecording(writer, analysis, AssemblyState(hold_frames=hold))
         self.recording.keeper.time_shift_s = self._shift_s
         self.timeline = TimelineState(fs_hz, stream.placement, stream.packet_samples)

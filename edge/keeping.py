@@ -87,12 +87,17 @@ class Keeper:
         elif delay_s < self.anchor.delay_s:
             self.anchor = Anchor(sample, received_s, delay_s, self.anchor.until_s)
 
-    def finish(self, last: list[Decided], *, rr_only: bool = False) -> None:
-        """Store the last decisions, the last anchor, and what was measured of the whole recording."""
+    def finish(self, last: list[Decided], *, classes: tuple[float, ...] = (), rr_only: bool = False) -> None:
+        """Store the last decisions, the last anchor, and what was measured of the whole recording.
+
+        `classes`: see `edge.types.Annotations`.
+        """
         self._store_anchor()
         self.writer.commit()
         if last:
             self.writer.add_decided(last)
+        if classes:
+            self.writer.add_classes(classes)
         stored = StoredRecording(self.writer.path)
         try:
             annotations = stored.annotations()

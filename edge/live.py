@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from edge.acquire.assemble import AssemblyState, assemble, flush, give_up
-from edge.contact import Off, with_event, without_contact
+from edge.contact import with_event
 from edge.keeping import Keeper, ended
 from edge.pipeline import AnalysisState, advance, finish
 from edge.recording.writer import RecordingWriter
@@ -20,8 +20,6 @@ class LiveRecording:
     writer: RecordingWriter
     analysis: AnalysisState
     assembly: AssemblyState = field(default_factory=AssemblyState)
-    off: list[Off] = field(default_factory=list)
-    """Stretches without contact that may still be decided on."""
     keeper: Keeper = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,8 +53,8 @@ class LiveRecording:
 
     def note(self, event: LinkEvent) -> None:
         """Store what happened to the link; a full disk keeps it for later."""
-        off = with_event(self.off, event, self.analysis.lead, self.analysis.fs_hz)
-        self.off = off[-STRETCHES_OFF:]  # only what may still be decided on is needed
+        off = with_event(self.analysis.off, event, self.analysis.leads[0], self.analysis.fs_hz)
+        self.analysis.off = off[-STRETCHES_OFF:]  # only what may still be decided on is needed
         self.keeper.note(event)
 
     def end(self) -> News:
@@ -64,20 +62,17 @@ class LiveRecording:
         try:
             pieces, events = flush(self.assembly)
             decided, events = self._keep(pieces, [*events, ended(self.assembly.next_sample)])
-            last = self._with_contact(finish(self.analysis))
-            self.keeper.finish(last)
+            last = finish(self.analysis)
+            self.keeper.finish(last, classes=self.analysis.classes)
             return decided + last, events
         finally:
             self.writer.close()  # also on a full disk: no file stays open, and what was stored before is whole
-
-    def _with_contact(self, decided: list[Decided]) -> list[Decided]:
-        return [without_contact(d, self.off, self.analysis.fs_hz) for d in decided] if self.off else decided
 
     def _keep(self, pieces: list[Piece], events: list[LinkEvent]) -> News:
         """Store and analyse pieces; StorageError when the disk refuses them, after all of them have been taken in."""
         decided: list[Decided] = []
         for piece in pieces:
             self.keeper.write(piece)
-            decided += self._with_contact(advance(piece, self.analysis)[0])
+            decided += advance(piece, self.analysis)[0]
         self.keeper.store(decided, events)
         return decided, events

@@ -1,7 +1,8 @@
 """The analysis stages in order, once: live and batch push pieces through the same function.
 
-Decisions fall on a grid of windows anchored at sample 0, each seen with a fixed context, so they do not depend on
-how the signal was cut up on its way here: replaying a recording gives the annotations of the file.
+Beats are found and read by the annotator network (edge.detect.reading), or, where it cannot run, found by rules
+(edge.detect.classic). Neither depends on how the signal was cut up on its way here: replaying a recording gives the
+annotations of the file.
 """
 
 from array import array
@@ -11,67 +12,86 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.clean.quality import Reason, State, assess
-from edge.contact import Off, without_contact
-from edge.detect.beats import find_beats, join_beats, refractory_of
+from edge.contact import Off
+from edge.detect.classic import ClassicState, find_on
+from edge.detect.network.session import Network, shipped_network
+from edge.detect.reading import ReadingState, read_on, reading_state
 from edge.settings import Settings
-from edge.types import Annotations, Decided, Gap, Piece, Recording, pieces, seconds_begun
+from edge.types import Annotations, Decided, Gap, Likely, Piece, Point, Recording, RhythmSpan, Wave, pieces
 
-QUALITY_CONTEXT_S = 5  # before the window; the filters settle within two, the kurtosis looks back two
-EDGE_S = 0.15  # a beat this far before a window's edge may still be reported by that window
+STEP_S = 60  # signal is taken in a minute at a time …
+GAP_STEP_S = 900  # … and a gap of days by the quarter
 
 
 @dataclass(slots=True)
 class AnalysisState:
-    """Where the analysis of one lead of one recording stands."""
+    """Where the analysis of one recording stands. By default the shipped network reads it, where it can run."""
 
     fs_hz: float
-    lead: int = 0
+    leads: Sequence[int] = (0,)
+    """Columns to read; the first one is measured."""
     settings: Settings = field(default_factory=Settings)
-    windows_done: int = 0
-    signal_mv: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """The samples still needed: context and what waits for a full window."""
-    signal_start: int = 0
-    last_beat: int = -(10**12)
-    context_states: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
-    """States of the decided seconds within reach of the next window."""
+    network: Network | None = field(default_factory=shipped_network)
+    """None: beats are found by rules and not read."""
+    off: list[Off] = field(default_factory=list)
+    """Stretches without contact of the first lead; may grow as they become known."""
+    engine: ReadingState | ClassicState = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.network is not None and self.fs_hz >= self.settings.quality.min_fs_hz:
+            self.engine = reading_state(self.fs_hz, self.leads, self.network, self.settings)
+        else:
+            self.engine = ClassicState(self.fs_hz, self.leads[0], self.settings)
 
     @property
-    def signal_stop(self) -> int:
-        """Index after the last sample seen."""
-        return self.signal_start + len(self.signal_mv)
-
-    def sample_at(self, second: float) -> int:
-        """Index at which a second of the recording begins."""
-        return round(second * self.fs_hz)
+    def classes(self) -> tuple[float, ...]:
+        """See `edge.types.Annotations.classes`."""
+        return self.engine.class_probabilities() if isinstance(self.engine, ReadingState) else ()
 
 
 def advance(piece: Piece, state: AnalysisState) -> tuple[list[Decided], AnalysisState]:
     """Take in one piece; return what it decided. Pieces must follow each other without a hole."""
     decided: list[Decided] = []
-    step = max(1, round(60 * state.fs_hz))  # a gap of days is taken in a minute at a time
+    step = max(1, round((GAP_STEP_S if isinstance(piece, Gap) else STEP_S) * state.fs_hz))
     for start in range(piece.start, piece.stop, step):
         stop = min(start + step, piece.stop)
         if isinstance(piece, Gap):
-            part = np.full(stop - start, np.nan)
+            part = np.full((stop - start, max(state.leads) + 1), np.nan, np.float32)
         else:
-            part = piece.signal_mv[start - piece.start : stop - piece.start, state.lead].astype(np.float64)
-        state.signal_mv = np.concatenate((state.signal_mv, part))
-        decided += _joined(_decide(state, final=False))
+            part = piece.signal_mv[start - piece.start : stop - piece.start]
+        decided += _joined(_push(part, state, final=False))
     return decided, state
 
 
 def finish(state: AnalysisState) -> list[Decided]:
     """Decide what still waited for its context; nothing may be pushed afterwards."""
-    return _decide(state, final=True)
+    return _push(np.empty((0, max(state.leads) + 1), np.float32), state, final=True)
+
+
+def _push(part_mv: NDArray[np.float32], state: AnalysisState, *, final: bool) -> list[Decided]:
+    state.engine.off = state.off
+    if isinstance(state.engine, ReadingState):
+        return read_on(part_mv, state.engine, final=final)
+    return find_on(part_mv, state.engine, final=final)
 
 
 def annotate(
-    recording: Recording, lead: int = 0, settings: Settings | None = None, off: Sequence[Off] = ()
+    recording: Recording,
+    leads: Sequence[int] = (0,),
+    settings: Settings | None = None,
+    off: Sequence[Off] = (),
+    network: Network | None = None,
+    *,
+    classical: bool = False,
 ) -> Annotations:
-    """Analyse a whole recording by window; nothing is found in stretches in which the lead had no contact."""
+    """Analyse a whole recording by window, with the shipped network where none is given.
+
+    `leads`: columns to read, the most telling first. Nothing is found in stretches in which it had no contact (`off`).
+    `classical`: without any network.
+    """
     info = recording.info
-    state = AnalysisState(info.fs_hz, lead, settings or Settings())
+    network = None if classical else network or shipped_network()
+    state = AnalysisState(info.fs_hz, leads, settings or Settings(), network, list(off))
     gaps: list[Gap] = []
 
     def decisions() -> Iterator[Decided]:
@@ -81,18 +101,27 @@ def annotate(
             yield from advance(piece, state)[0]
         yield from finish(state)
 
-    kept = (without_contact(d, off, info.fs_hz) for d in decisions())
-    return collect(kept, info.fs_hz, gaps)
+    return collect(decisions(), info.fs_hz, gaps, state)
 
 
-def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> Annotations:
+def collect(
+    decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap], state: AnalysisState | None = None
+) -> Annotations:
     """Join decisions, in order and without a hole, into annotations; `gaps` is read when all have come."""
     beats, quality, reasons, stop = array("q"), bytearray(), bytearray(), 0
+    labels, likely, waves, absent = bytearray(), bytearray(), array("h"), bytearray()
+    rhythms: list[RhythmSpan] = []
     for d in decided:
-        beats.extend(d.beats.tolist())
+        beats.frombytes(d.beats.astype(np.int64).tobytes())
         quality += d.quality.tobytes()
         reasons += d.reasons.tobytes()
         stop = d.stop
+        for reading in d.readings:
+            labels += reading.labels.tobytes()
+            likely += reading.likely.tobytes()
+            waves.frombytes(reading.waves.tobytes())
+            absent += reading.absent.tobytes()
+            rhythms += reading.rhythms
     return Annotations(
         fs_hz=fs_hz,
         n_samples=stop,
@@ -100,6 +129,12 @@ def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> An
         quality=np.frombuffer(quality, np.uint8),
         reasons=np.frombuffer(reasons, np.uint8),
         gaps=tuple(gaps),
+        labels=np.frombuffer(labels, np.uint8),
+        waves=np.frombuffer(waves, np.int16).reshape(-1, len(Point)),
+        absent=np.frombuffer(absent, np.uint8).reshape(-1, len(Wave)),
+        likely=np.frombuffer(likely, np.uint8).reshape(-1, len(Likely)),
+        rhythms=tuple(rhythms),
+        classes=state.classes if state is not None else (),
     )
 
 
@@ -122,67 +157,7 @@ def _joined(decided: list[Decided]) -> list[Decided]:
             np.concatenate([d.beats for d in decided]),
             np.concatenate([d.quality for d in decided]),
             np.concatenate([d.reasons for d in decided]),
+            tuple(reading for d in decided for reading in d.readings),
+            decided[-1].rhythm_now,
         )
     ]
-
-
-def _decide(state: AnalysisState, *, final: bool) -> list[Decided]:
-    beats = state.settings.beats
-    decided: list[Decided] = []
-    while True:
-        first_second = state.windows_done * beats.window_s
-        start = state.sample_at(first_second)
-        stop = state.sample_at(first_second + beats.window_s)
-        if stop + round(beats.ahead_s * state.fs_hz) > state.signal_stop:
-            if not final or start >= state.signal_stop:
-                return decided
-            stop = min(stop, state.signal_stop)
-        decided.append(_decide_window(state, first_second, start, stop))
-        state.windows_done += 1
-        _forget(state, stop)
-
-
-def _decide_window(state: AnalysisState, first_second: int, start: int, stop: int) -> Decided:
-    """Quality and beats of one window, from its context in `state`."""
-    beats = state.settings.beats
-    seen_stop = min(state.signal_stop, stop + round(beats.ahead_s * state.fs_hz))
-    signal_mv = state.signal_mv[: seen_stop - state.signal_start]
-    n_seconds = seconds_begun(stop, state.fs_hz) - first_second
-    n_ahead = seconds_begun(seen_stop, state.fs_hz) - first_second - n_seconds
-    if np.isnan(signal_mv[start - state.signal_start :]).all():
-        nothing = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
-        states = np.full(n_seconds, State.UNUSABLE, np.uint8)
-        state.context_states = np.concatenate((state.context_states, states))
-        return Decided(first_second, stop, np.empty(0, np.int64), states, nothing)
-
-    # Decided seconds keep their verdict; only the window's own and the ones ahead are judged now.
-    n_context = len(state.context_states)
-    seconds = first_second - n_context + np.arange(n_context + n_seconds + n_ahead)
-    starts = np.array([state.sample_at(s) for s in seconds.tolist()], np.int64) - state.signal_start
-    judged_from = max(0, n_context - QUALITY_CONTEXT_S)
-    base = int(starts[judged_from])
-    new_states, new_reasons = assess(signal_mv[base:], state.fs_hz, starts[judged_from:] - base, state.settings.quality)
-    own = slice(n_context - judged_from, n_context - judged_from + n_seconds)
-    states = np.concatenate((state.context_states, new_states[n_context - judged_from :]))
-    found = find_beats(signal_mv, state.fs_hz, starts, states, beats) + state.signal_start
-    joined = join_beats(
-        state.last_beat,
-        found,
-        start - round(EDGE_S * state.fs_hz),
-        stop,
-        refractory_of(found, state.fs_hz, beats),
-    )
-    state.last_beat = joined[-1] if joined else state.last_beat
-    state.context_states = states[: n_context + n_seconds]
-    return Decided(first_second, stop, np.array(joined, np.int64), new_states[own], new_reasons[own])
-
-
-def _forget(state: AnalysisState, stop: int) -> None:
-    """Drop samples and states beyond the reach of the next window, by whole seconds."""
-    n_keep = state.settings.beats.before_s
-    state.context_states = state.context_states[-n_keep:]
-    next_second = state.windows_done * state.settings.beats.window_s
-    keep_from = min(state.sample_at(next_second - len(state.context_states)), stop)
-    if keep_from > state.signal_start:
-        state.signal_mv = state.signal_mv[keep_from - state.signal_start :]
-        state.signal_start = keep_from

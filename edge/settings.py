@@ -59,6 +59,11 @@ class NetworkSettings:
     beat_probability: float = 0.35  # a peak of the beat curve at least so high is a beat
     wave_probability: float = 0.50  # a wave lasts while its curve is so high
     unreadable_probability: float = 0.50  # seconds whose beats are lost in noise with this probability are unusable
+    doubtful_probability: float = 0.15  # from here on small waves may be hidden: the second is usable, not good
+    af_no_ectopy: float = 0.50  # from this probability of fibrillation on no beat is called supraventricular ectopic
+    run_prematurity: float = 0.82  # a supraventricular run goes on below this share of the RR interval before it
+    run_likeness: float = 0.60  # … while its QRS correlates so well with the usual one
+    most_leads: int = 2  # leads read at once; each costs the same again
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,6 +290,8 @@ class Decided:
     reasons: NDArray[np.uint8]
     readings: tuple[Reading, ...] = ()
     """What became certain at the same time about earlier seconds; empty where beats are found and not read."""
+    rhythm_now: RhythmSpan | None = None
+    """The rhythm at the end of what has been read, as far as it can be told now."""
 
 
 @dataclass(frozen=True, slots=True)

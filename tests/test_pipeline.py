@@ -180,5 +180,5 @@ def test_a_pause_is_counted_with_its_length(pause_s: float) -> None:
 def test_a_second_lead_is_analysed_on_its_own() -> None:
     signal_mv = np.stack((np.zeros(5000), even_ecg(72, 250.0, 20)), axis=1)
     recording = ArrayRecording("two", signal_mv, 250.0)
-    assert len(annotate(recording, lead=0).beats) == 0
-    assert len(annotate(recording, lead=1).beats) == 24
+    assert len(annotate(recording, (0,)).beats) == 0
+    assert len(annotate(recording, (1,)).beats) == 24

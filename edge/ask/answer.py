@@ -1,49 +1,33 @@
 """One question about one or two recordings to one answer: plan, facts, words, check."""
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from edge.ask.compare import comparable, compare, from_to
 from edge.ask.draft import SEEN, Asked, Draft, Phrase, Verdict
 from edge.ask.model_client import LanguageModel
 from edge.ask.no_ecg import without_ecg
 from edge.ask.plan import Plan, PlanSpan
-from edge.ask.replies import REPLIES, trend
+from edge.ask.replies import REPLIES
 from edge.ask.spans import when_text
-from edge.ask.understand import is_emergency, named_things, understand
+from edge.ask.trend import rate_course
+from edge.ask.understand import is_emergency, understand
+from edge.ask.unmeasured import not_measured, with_unmeasured
 from edge.ask.words import PREFIX, word
 from edge.errors import UsageError
 from edge.inputs import analysis_lead
-from edge.interpret.facts import NO_ECG, context_of, measure
+from edge.interpret.facts import context_of
 from edge.settings import Settings
-from edge.types import Annotations, Fact, RecordingInfo, Span
+from edge.types import Annotations, Fact, Recording, RecordingInfo, Span
 
 SCHEMA = "anyecg.answer/1"
 NOTICE = "Not a medical device and not for emergencies; measured by software, reviewed by nobody."
 EMERGENCY = "If this may be an emergency, call your local emergency number now; do not wait for this device."
 VERDICT_WORDS: dict[Verdict, str] = {"yes": "Yes.", "no": "No.", "not sure": "That is not certain."}
 EXAMPLES = 'Ask for example "What was the lowest heart rate?", "Were there pauses?" or "How good is the signal?"'
-COMPARABLE = {
-    "rate": ("rate", "heart_rate_mean", "mean heart rate"),
-    "beats": ("beats", "beat_count", "number of beats"),
-    "pauses": ("pauses", "longest_rr", "longest interval between two beats"),
-    "variability": ("variability", "rmssd", "RMSSD"),
-    "regularity": ("regularity", "irregular_share", "share of intervals out of step"),
-    "ectopy": ("regularity", "early_beat_count", "number of early beats"),
-    "quality": ("quality", "analysable_share", "share of usable signal"),
-    "coverage": ("coverage", "gap_total", "time missing"),
-    "tachycardia": ("episodes", "tachycardia_total", "time at a fast rate"),
-    "bradycardia": ("episodes", "bradycardia_total", "time at a slow rate"),
-}
-"""Per target: the group of facts, the one that two recordings or spans are compared by, and its name."""
-
-MORE = r"\b(?:higher|highest|faster|fastest|more|most|greater|greatest|larger|largest|bigger|biggest|longer|longest)\b"
-LESS = r"\b(?:lower|lowest|slower|slowest|less|least|fewer|fewest|smaller|smallest|shorter|shortest|calmer)\b"
-BETTER = r"\b(?:better|best|clean(?:er|est)|clear(?:er|est)|complete|(?:more|most) (?:regular|steady|even)|steadi(?:er|est))\b"
-WORSE = r"\b(?:wors[et]|nois(?:ier|iest)|poor(?:er|est)|incomplete|(?:more|most) (?:irregular|uneven|gaps|missing))\b"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +36,8 @@ class Source:
 
     info: RecordingInfo
     annotations: Annotations
+    recording: Recording | None = None
+    """Its signal, where it is at hand: the ST level is measured in it."""
 
 
 @dataclass(slots=True)
@@ -171,21 +157,31 @@ def draft_answer(question: str, plan: Plan, sources: list[Source], settings: Set
             return _not_recorded(span, asked)
     if plan.lead and (draft := _other_lead(plan, sources[0].info)):
         return draft
-    if plan.target in {"rhythm", "intervals"} or (plan.target == "ectopy" and _names_origin(question)):
-        draft = _not_judged(question, plan, sides[0])
-    elif len(sides) == 2 and plan.target in COMPARABLE:
-        return _compare(question, plan, sides, two_recordings=len(sources) == 2)
+    if plan.target == "pauses" and "asystole" in plan.findings and all(s.context.annotations.read for s in sides):
+        plan = replace(plan, target="rhythm")
+    if draft := not_measured(plan, sides):
+        pass
+    elif len(sides) == 2 and (figure := comparable(plan, sides)):
+        return compare(question, plan, sides, figure, two_recordings=len(sources) == 2)
     elif plan.form == "trend" and plan.target in {"rate", "tachycardia", "bradycardia", "summary"}:
-        draft = trend(sides[0], plan)
+        draft = rate_course(sides[0])
     else:
-        draft = _in_sense(REPLIES[plan.target](sides[0], plan), plan)
+        draft = with_unmeasured(_in_sense(REPLIES[plan.target](sides[0], plan), plan), plan)
+    if plan.target in {"tachycardia", "bradycardia"} and "sinus" in plan.findings:
+        draft = _with_rhythm(draft, plan, sides[0])
     if sides[0].recorded_share < SEEN and draft.status == "answered":
-        told = f'Of "{plan.span.words}" only {_from_to(sides[0])} was recorded.'
+        told = f'Of "{plan.span.words}" only {from_to(sides[0])} was recorded.'
         draft = replace(draft, phrases=(*draft.phrases, Phrase(told)))
     if len(sides) == 2:
-        which = f"recording {sides[0].info.id}" if len(sources) == 2 else _from_to(sides[0])
+        which = f"recording {sides[0].info.id}" if len(sources) == 2 else from_to(sides[0])
         draft = replace(draft, phrases=(*draft.phrases, Phrase(f"This is about {which} alone.")))
     return draft
+
+
+def _with_rhythm(draft: Draft, plan: Plan, asked: Asked) -> Draft:
+    """ "Sinus tachycardia" asks for the rhythm, too."""
+    rhythm = REPLIES["rhythm"](asked, replace(plan, target="rhythm", form="query", threshold=None))
+    return replace(draft, phrases=(*draft.phrases, rhythm.phrases[0]), facts=(*draft.facts, *rhythm.facts))
 
 
 def _in_sense(draft: Draft, plan: Plan) -> Draft:
@@ -214,7 +210,11 @@ def _other_lead(plan: Plan, info: RecordingInfo) -> Draft | None:
 def _asked(source: Source, span: PlanSpan, settings: Settings) -> Asked:
     whole = source.info.duration_s
     start_s, end_s = (max(0.0, span.start_s), min(whole, span.end_s)) if span.words else (0.0, whole)
-    context = context_of(source.annotations, start_s, end_s, settings.rhythm, rr_only=source.info.rr_only)
+    info, recording = source.info, source.recording
+    lead = 0 if info.rr_only else analysis_lead(info.leads)
+    context = context_of(
+        source.annotations, start_s, end_s, settings.rhythm, rr_only=info.rr_only, recording=recording, lead=lead
+    )
     begin, end = when_text(context.start_s, source.info), when_text(context.end_s, source.info)
     over = f"between {begin} and {end}"
     if context.start_s <= 0 and context.end_s >= whole - 0.5:
@@ -267,92 +267,6 @@ def _out_of_scope(plan: Plan) -> Draft:
     elif plan.target == "other_language":
         text = f"Questions are understood in English only. {EXAMPLES}"
     return Draft("out_of_scope", (Phrase(text),))
-
-
-def _names_origin(question: str) -> bool:
-    return any("beats" in name for name in named_things(question))
-
-
-def _not_judged(question: str, plan: Plan, asked: Asked) -> Draft:
-    """Rhythm names, beat types and waves: said to be unmeasured, with the nearest thing that is measured."""
-    names = named_things(question)
-    what = (
-        ", ".join(names)
-        if names
-        else {"rhythm": "the name of the rhythm", "intervals": "waves and their intervals"}.get(
-            plan.target, "the origin of beats"
-        )
-    )
-    reason = "this version measures when beats come and does not judge rhythm names, beat types or waves"
-    if asked.info.rr_only:
-        reason = NO_ECG
-    fact = Fact(
-        plan.target,
-        None,
-        "",
-        asked.context.start_s,
-        asked.context.end_s,
-        0,
-        asked.context.analysable_fraction,
-        reason,
-    )
-    phrases = [Phrase(f"{what[0].upper()}{what[1:]}: not measurable, because {reason}.")]
-    facts = [fact]
-    if plan.target in {"rhythm", "ectopy"}:
-        near = REPLIES["regularity" if plan.target == "rhythm" else "ectopy"](asked, replace(plan, form="query"))
-        if near.status == "answered":
-            phrases += [Phrase("What was measured:"), near.phrases[0]]
-            facts += near.facts
-    return Draft("not_measurable", tuple(phrases), tuple(facts), verdict="not sure")
-
-
-def _compare(question: str, plan: Plan, sides: list[Asked], *, two_recordings: bool) -> Draft:
-    """The main figure of both sides and their difference."""
-    higher = _asks_higher(question, plan)
-    if plan.target in {"tachycardia", "bradycardia"} and higher is not None and plan.threshold is None:
-        plan = replace(plan, target="rate")  # "which was slower?"
-    group, name, called = COMPARABLE[plan.target]
-    labels = [asked.info.id if two_recordings else _from_to(asked) for asked in sides]
-    if labels[0] == labels[1]:
-        labels = ["the first", "the second"]
-    facts = [measure(asked.context, group).get(name) for asked in sides]
-    a, b = (None if fact is None else fact.value for fact in facts)
-    if a is None or b is None:
-        fact, label = (facts[0], labels[0]) if a is None else (facts[1], labels[1])
-        reason = fact.reason if fact else "too few beats"
-        text = f"The {called} cannot be compared: in {label} it is not measurable ({reason})."
-        found = tuple(fact for fact in facts if fact)
-        return Draft("not_measurable", (Phrase(text),), found, verdict="not sure")
-    first, second = (fact for fact in facts if fact)
-    digits, unit = 2 if name == "longest_rr" else 0, first.unit
-    by = round(b, digits) - round(a, digits)
-    c = sides[1].context
-    difference = Fact("difference", by, unit, c.start_s, c.end_s, second.n, c.analysable_fraction)
-    told = f"{abs(by):.{digits}f} {unit} {'higher' if by > 0 else 'lower'}" if by else "the same"
-    text = (
-        f"The {called} was {a:.{digits}f} {unit} in the first ({labels[0]}) "
-        f"and {b:.{digits}f} {unit} in the second ({labels[1]}): {told} in the second."
-    )
-    choice = None
-    if higher is not None and plan.form != "verify":
-        choice = labels[int((by > 0) == higher)] if by else "equal"
-    return Draft("answered", (Phrase(text),), (first, second, difference), choice=choice)
-
-
-def _asks_higher(question: str, plan: Plan) -> bool | None:
-    """Whether the higher or the lower figure answers "which"; None where the words do not tell."""
-    more, less = MORE, LESS
-    if plan.target == "quality":
-        more, less = BETTER, WORSE
-    elif plan.target in {"coverage", "regularity"}:  # their figures count what is missing or out of step
-        more, less = WORSE, BETTER
-    asks_more, asks_less = (re.search(words, question.lower()) is not None for words in (more, less))
-    return asks_more if asks_more != asks_less else None
-
-
-def _from_to(asked: Asked) -> str:
-    c = asked.context
-    return f"{when_text(c.start_s, asked.info)} to {when_text(c.end_s, asked.info)}"
 
 
 def _evidence(draft: Draft) -> list[Span]:

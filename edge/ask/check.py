@@ -1,6 +1,6 @@
 """The check on the words: a rewording leaves the process only when it says what the plain phrase says.
 
-A phrase is made from facts by ordinary code and holds one quantity. Its rewording may add and drop words that
+A phrase is made from facts by ordinary code and holds one quantity or finding. Its rewording may add and drop words that
 carry no finding, no amount and no judgement; everything else must be there, in the phrase's order, and nothing
 else may be. What cannot be shown to be the same is not the same.
 """
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from edge.ask.draft import Phrase
+from edge.ask.findings import named_in_answer
+from edge.types import Fact
 
 
 def _words(text: str) -> frozenset[str]:
@@ -28,6 +30,10 @@ _HARMLESS = _words(
     there while when where which who what how recording recorded ecg measured measurement shows showed show time period
     whole entire full reached found"""
 ).union(_ARTICLES, _RELATIONS)
+# What was found in a signal is not said to be someone's: "found" stays, and nobody comes in to "have" it.
+_WHOSE = _words(
+    "found i you yours your he she his her they their we our my me have has had do does did are who shows showed"
+)
 _SUBJECTS = _words("heart rate signal")  # may be dropped or moved, but not brought in
 _ENDINGS = ("ing", "ed", "es", "s")
 MAX_ADDED = 8  # harmless words beyond the phrase's own length; more is babble
@@ -37,7 +43,8 @@ def accept(sentence: str, phrase: Phrase) -> str:
     """Why a sentence must not stand for a phrase; empty when it may.
 
     Rules: (1) without the harmless words, and with the phrase's cues taken for one word, both have the same
-    words, numbers and signs in the same order; (2) each number stands in the same relation ("from", "to", "for").
+    words, numbers and signs in the same order; (2) each number stands in the same relation ("from", "to", "for");
+    (3) both name the same findings, which stay "found" and become nobody's.
     """
     said, meant = _tokens(sentence), _tokens(phrase.text)
     if not said:
@@ -47,12 +54,22 @@ def accept(sentence: str, phrase: Phrase) -> str:
     # A lead may be called I or A: such a name is no pronoun and no article.
     harmless = _HARMLESS - {name.lower() for name in re.findall(r"\b[A-Z]\b", phrase.text)}
     harmless |= _SUBJECTS.intersection(meant)
+    findings = named_in_answer(phrase.text)
+    if named_in_answer(sentence) != findings:
+        return "another finding is named"
+    if findings:
+        harmless -= _WHOSE
     cues = {_stem(cue) for cue in phrase.cues}
     if why := _difference(_content(said, harmless, cues), _content(meant, harmless, cues)):
         return why
     if list(_relations(said)) != list(_relations(meant)):
         return "a number is given another part"
     return ""
+
+
+def unfounded(text: str, facts: tuple[Fact, ...]) -> list[str]:
+    """Findings that a text names and no fact speaks of, by the beginning that such a fact's name would have."""
+    return [name for name in named_in_answer(text) if not any(fact.name.startswith(name) for fact in facts)]
 
 
 def sentences(text: str) -> list[str]:

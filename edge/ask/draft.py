@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from edge.ask.plan import Plan
 from edge.clean.quality import Reason
 from edge.interpret.facts import Context
 from edge.types import Fact, RecordingInfo, Span
@@ -82,3 +83,43 @@ def missing(asked: Asked, fact: Fact, what: str) -> Draft:
     status: Status = "not_recorded" if nothing else "not_measurable"
     text = f"{what[0].upper()}{what[1:]} cannot be measured {asked.over}: {fact.reason}."
     return Draft(status, (Phrase(text),), (fact,), verdict="not sure")
+
+
+def located(plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact) -> Draft:
+    """An answer with its verdict for yes-or-no questions, and its places for where-questions."""
+    return Draft(
+        "answered",
+        tuple(phrases),
+        facts,
+        verdict if plan.form == "verify" else None,
+        locations=where.evidence if plan.form == "locate" else None,
+    )
+
+
+def not_seen(asked: Asked) -> list[Phrase]:
+    """How much of the span the answer does not cover, where that matters."""
+    unseen = 1 - asked.context.analysable_fraction
+    if unseen < 0.005:
+        return []
+    if asked.context.rr_only:
+        return [Phrase(f"RR intervals are missing for {100 * unseen:.0f} % of that time.")]
+    return [Phrase(f"{100 * unseen:.0f} % of that time could not be analysed.")]
+
+
+def count_verdict(asked: Asked, plan: Plan, n: int) -> Verdict | None:
+    """Whether there were more or fewer than a limit; None where the limit is of something else."""
+    limit = plan.threshold
+    if limit is None or limit.of not in {"count", "beats"}:
+        return None
+    yes = limit.passed_by(n)
+    return judged(yes, sure=seen(asked) or yes == limit.above)
+
+
+def plural(n: int) -> str:
+    """The ending of a counted word."""
+    return "" if n == 1 else "s"
+
+
+def share_text(percent: float) -> str:
+    """A share in per cent with as many digits as it takes not to say none where there is some."""
+    return f"{percent:.0f}" if percent >= 10 or percent == 0 else f"{percent:.2g}"

@@ -25,14 +25,14 @@ _FORMS: tuple[tuple[bool, bool, str], ...] = (
     (
         True,
         False,
-        r"(?:\b(?:above|over|more than|greater than|higher than|faster than|longer than|exceed\w*|in excess of"
+        r"(?:\b(?:above|over|more than|greater than|higher than|faster than|longer than|wider than|broader than|exceed\w*|in excess of"
         rf"|beyond|past)|>) ?{_VALUE}",
     ),
     (False, True, rf"(?:\b(?:at most|down to)|<=|≤) ?{_VALUE}"),
     (
         False,
         False,
-        rf"(?:\b(?:below|under|less than|fewer than|lower than|slower than|shorter than|beneath)|<) ?{_VALUE}",
+        rf"(?:\b(?:below|under|less than|fewer than|lower than|slower than|shorter than|narrower than|beneath)|<) ?{_VALUE}",
     ),
     (True, True, rf"{_VALUE} ?(?:\+|or (?:more|over|above|higher|faster|longer)\b)"),
     (False, True, rf"{_VALUE} or (?:less|fewer|under|below|lower|slower|shorter)\b"),
@@ -45,7 +45,7 @@ _ALL_FORMS = [(above, inclusive, re.compile(form), False) for above, inclusive, 
 _ANY_LENGTH = (True, True, re.compile(_VALUE), True)
 # A comparison with something that is no limit: "above normal", "more than once".
 _COMPARISON = re.compile(
-    r"\b(?:above|below|(?:more|less|fewer|greater|higher|lower|faster|slower|longer|shorter) than|at least|at most"
+    r"\b(?:above|below|(?:more|less|fewer|greater|higher|lower|faster|slower|longer|shorter|wider|narrower) than|at least|at most"
     r"|exceed\w*|over(?= \d))\b"
 )
 _VAGUE = re.compile(r"\b(?:sustained|prolonged|for (?:a )?(?:long|while|stretch)|most of|mostly)\b")

@@ -68,6 +68,8 @@ class Plan:
     threshold: Threshold | None = None
     sense: Sense = "straight"
     lead: str = ""
+    findings: tuple[str, ...] = ()
+    """Rhythms, beats, waves and intervals that the question names: keys of `edge.ask.findings.FINDINGS`, in order."""
     recordings: tuple[str, ...] = ()
     confidence: float = 1.0
     """Of the classifier that chose the target, 0 to 1."""

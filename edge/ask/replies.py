@@ -3,11 +3,27 @@
 import dataclasses
 from collections.abc import Callable
 
-from edge.ask.draft import CUES, Asked, Draft, Phrase, Verdict, judged, missing, seen
+from edge.ask.draft import (
+    CUES,
+    Asked,
+    Draft,
+    Phrase,
+    Verdict,
+    count_verdict,
+    judged,
+    located,
+    missing,
+    not_seen,
+    plural,
+    seen,
+)
 from edge.ask.plan import Plan, Threshold
+from edge.ask.replies_ectopy import ectopy as labelled_ectopy
 from edge.ask.replies_record import coverage, quality, recording
+from edge.ask.replies_rhythm import rhythm, which
+from edge.ask.replies_waves import intervals
 from edge.ask.spans import duration_text, when_text
-from edge.interpret.facts import NO_ECG_HERE, context_of, measure, pause_name
+from edge.interpret.facts import NO_ECG_HERE, measure, pause_name
 from edge.types import Fact
 
 MAX_BARE_PAUSE_S = 20.0  # "pauses over 3" means seconds; a larger number without a unit is not taken for any
@@ -88,23 +104,23 @@ def pauses(asked: Asked, plan: Plan) -> Draft:
     if plan.quantity in {"shortest", "min"}:
         phrases = [_rr_phrase(asked, shortest, "shortest", over=f" {asked.over}")]
         verdict = _extreme_verdict(asked, limit, shortest.value, least=True) if limit else None
-        return _located(plan, phrases, (shortest,), verdict, shortest)
+        return located(plan, phrases, (shortest,), verdict, shortest)
     told = f"No pause of {limit_s:g} s or longer was found {asked.over}."
     if n:
-        told = f"{n} pause{_s(n)} of {limit_s:g} s or longer {'were' if n > 1 else 'was'} found {asked.over}."
+        told = f"{n} pause{plural(n)} of {limit_s:g} s or longer {'were' if n > 1 else 'was'} found {asked.over}."
     phrases = [Phrase(told), _rr_phrase(asked, longest, "longest")]
     if plan.quantity in {"longest", "max"}:
         phrases = [_rr_phrase(asked, longest, "longest", over=f" {asked.over}"), Phrase(told)]
     if asked.context.rr_only:
         phrases.append(Phrase("Intervals are as the strap reported them; a beat that it missed looks like a pause."))
-    phrases += _not_seen(asked)
+    phrases += not_seen(asked)
     verdict = judged(n > 0, sure=n > 0 or seen(asked))
     if plan.threshold and not limit:
-        verdict = _count_verdict(asked, plan, n)
+        verdict = count_verdict(asked, plan, n)
     elif limit and not limit.above:  # "did the longest stay under 3 s?"
         about_longest = limit.always or plan.quantity in {"longest", "max"}
         verdict = _extreme_verdict(asked, limit, longest.value) if about_longest else None
-    return _located(plan, phrases, (count, longest), verdict, count if n else longest)
+    return located(plan, phrases, (count, longest), verdict, count if n else longest)
 
 
 def _rr_phrase(asked: Asked, fact: Fact, word: str, over: str = "") -> Phrase:
@@ -155,7 +171,7 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
         else:
             longest = count.evidence[0]
             phrases = [
-                Phrase(f"The heart rate was {rule} {n} time{_s(n)} {asked.over}."),
+                Phrase(f"The heart rate was {rule} {n} time{plural(n)} {asked.over}."),
                 Phrase(f"Together {duration_text(total.value)} {side} {limit.value:g} bpm."),
                 Phrase(
                     f"The longest lasted {duration_text(longest.duration_s)}, "
@@ -166,9 +182,9 @@ def _episodes(kind: str, word: str, side: str) -> Callable[[Asked, Plan], Draft]
         verdict: Verdict | None = judged(passed, sure=passed or seen(asked))
         if plan.threshold and not asked_bpm:
             lasting = plan.threshold.of == "time"
-            verdict = _lasting_verdict(asked, plan, count, total) if lasting else _count_verdict(asked, plan, n)
+            verdict = _lasting_verdict(asked, plan, count, total) if lasting else count_verdict(asked, plan, n)
         used = (count, total, limit, *([brief] if brief else []))
-        return _located(plan, [*phrases, *_not_seen(asked)], used, verdict, count if n or not brief else brief)
+        return located(plan, [*phrases, *not_seen(asked)], used, verdict, count if n or not brief else brief)
 
     reply.__doc__ = f"Episodes of {word} rate."
     return reply
@@ -188,15 +204,6 @@ def _lasting_verdict(asked: Asked, plan: Plan, count: Fact, total: Fact) -> Verd
     if count.evidence and limit.passed_by(count.evidence[0].duration_s):
         return "yes"
     return judged(False, sure=seen(asked) and not limit.passed_by(total.value))
-
-
-def _count_verdict(asked: Asked, plan: Plan, n: int) -> Verdict | None:
-    """Whether there were more or fewer than a limit; None where the limit is of something else."""
-    limit = plan.threshold
-    if limit is None or limit.of not in {"count", "beats"}:
-        return None
-    yes = limit.passed_by(n)
-    return judged(yes, sure=seen(asked) or yes == limit.above)
 
 
 def variability(asked: Asked, plan: Plan) -> Draft:  # noqa: ARG001 - one of REPLIES
@@ -225,12 +232,20 @@ def regularity(asked: Asked, plan: Plan) -> Draft:
     elif share.value > 100 * s.irregular_share:
         told = "irregular"
     verdict, choice = _regular_verdict(told, plan)
+    name = _rhythm_name(asked, plan)
     text = (
         f"The heartbeat was {told} {asked.over}: {share.value:.0f} % of the intervals between beats "
         "were out of step with their neighbours."
     )
-    phrases = (Phrase(text), Phrase("What rhythm it is, this version does not judge."))
-    return Draft("answered", phrases, (share,), verdict, choice)
+    return Draft("answered", (Phrase(text), name.phrases[0]), (share, *name.facts), verdict, choice)
+
+
+def _rhythm_name(asked: Asked, plan: Plan) -> Draft:
+    """What rhythm it is, or why that was not told."""
+    if asked.context.unread:
+        text = f"What rhythm it is was not told: {asked.context.unread}."
+        return Draft("not_measurable", (Phrase(text),))
+    return which(asked, dataclasses.replace(plan, form="query", findings=()))
 
 
 def _regular_verdict(told: str, plan: Plan) -> tuple[Verdict | None, str | None]:
@@ -244,82 +259,47 @@ def _regular_verdict(told: str, plan: Plan) -> tuple[Verdict | None, str | None]
 
 
 def ectopy(asked: Asked, plan: Plan) -> Draft:
-    """Beats that came early by their timing; which chamber they came from is not judged."""
+    """Extra beats by their labels; where there are none, beats that came early by their timing."""
+    if asked.context.annotations.read:
+        return labelled_ectopy(asked, plan)
     facts = measure(asked.context, "regularity")
     early = facts.get("early_beat_count", facts["irregular_share"])
     if early.value is None:
         return missing(asked, early, "early beats")
     n = int(early.value)
     share = f"{100 * (1 - asked.context.settings.early_fraction):.0f} %"
-    told = f"{n or 'No'} beat{_s(n)} came more than {share} early by timing {asked.over}."
-    origin = "Whether such beats are ventricular or supraventricular, this version does not judge."
+    told = f"{n or 'No'} beat{plural(n)} came more than {share} early by timing {asked.over}."
+    origin = f"Whether such beats are ventricular or supraventricular was not told: {asked.context.unread}."
     verdict: Verdict | None = judged(n > 0, sure=n > 0 or seen(asked))
     if plan.threshold:
-        verdict = _count_verdict(asked, plan, n)
-    return _located(plan, [Phrase(told), Phrase(origin)], (early,), verdict, early)
+        verdict = count_verdict(asked, plan, n)
+    return located(plan, [Phrase(told), Phrase(origin)], (early,), verdict, early)
 
 
 def summary(asked: Asked, plan: Plan) -> Draft:
     """The main figures one after another; what is missing says why."""
-    last = coverage if asked.context.rr_only else quality
-    parts = [reply(asked, plan) for reply in (rate, pauses, TACHYCARDIA, BRADYCARDIA, regularity, last)]
-    phrases = [p for part in parts for p in part.phrases[:3] if "does not judge" not in p.text]
+    plain = dataclasses.replace(plan, form="query", quantity="", findings=(), threshold=None)
+    read = asked.context.annotations.read
+    parts = [reply(asked, plan) for reply in (rate, pauses, TACHYCARDIA, BRADYCARDIA, regularity)]
+    parts += [reply(asked, plain) for reply in (which, labelled_ectopy)] if read else []
+    parts.append((coverage if asked.context.rr_only else quality)(asked, plan))
+    phrases = [p for k, part in enumerate(parts) for p in part.phrases[: 1 if k == 4 else 3]]
+    if read:
+        parts.insert(-1, intervals(asked, plain))
+        phrases += parts[-2].phrases
     if asked.context.rr_only:
         phrases.append(Phrase(f"{NO_ECG_HERE}."))
-    phrases.append(Phrase("Rhythm names, beat types and waves are not judged by this version."))
+    if not read:
+        phrases.append(Phrase("Rhythm names, beat types and waves were not told from each other."))
     answered = next((part for part in parts[:-1] if part.status == "answered"), parts[0])
     facts = tuple(fact for part in parts for fact in part.facts)
     return Draft(answered.status, tuple(phrases), facts)
-
-
-def trend(asked: Asked, plan: Plan) -> Draft:  # noqa: ARG001 - as the other replies
-    """Mean heart rate of equal parts of the span, in order."""
-    c, n_parts = asked.context, 6
-    step_s = (c.end_s - c.start_s) / n_parts
-    facts, items = [], []
-    for k in range(n_parts):
-        start_s, end_s = c.start_s + k * step_s, c.start_s + (k + 1) * step_s
-        part = context_of(c.annotations, start_s, end_s, c.settings, rr_only=c.rr_only)
-        fact = measure(part, "rate")["heart_rate_mean"]
-        facts.append(fact)
-        told = f"{fact.value:.0f} bpm" if fact.value is not None else f"not measurable ({fact.reason})"
-        items.append(f"{when_text(part.start_s, asked.info)}: {told}")
-    known = [fact for fact in facts if fact.value is not None]
-    if len(known) < 2:
-        return missing(asked, facts[0], "the course of the heart rate")
-    text = f"Mean heart rate in {n_parts} equal parts {asked.over}, each from the time named: {'; '.join(items)}."
-    return Draft("answered", (Phrase(text),), tuple(facts), items=tuple(items))
 
 
 def _limit_of(plan: Plan, *kinds: str) -> Threshold | None:
     """The question's limit where it is one of such a quantity, or names no unit."""
     limit = plan.threshold
     return limit if limit and limit.of in {"", *kinds} else None
-
-
-def _located(plan: Plan, phrases: list[Phrase], facts: tuple[Fact, ...], verdict: Verdict | None, where: Fact) -> Draft:
-    """An answer with its verdict for yes-or-no questions, and its places for where-questions."""
-    return Draft(
-        "answered",
-        tuple(phrases),
-        facts,
-        verdict if plan.form == "verify" else None,
-        locations=where.evidence if plan.form == "locate" else None,
-    )
-
-
-def _not_seen(asked: Asked) -> list[Phrase]:
-    """How much of the span the answer does not cover, where that matters."""
-    unseen = 1 - asked.context.analysable_fraction
-    if unseen < 0.005:
-        return []
-    if asked.context.rr_only:
-        return [Phrase(f"RR intervals are missing for {100 * unseen:.0f} % of that time.")]
-    return [Phrase(f"{100 * unseen:.0f} % of that time could not be analysed.")]
-
-
-def _s(n: int) -> str:
-    return "" if n == 1 else "s"
 
 
 TACHYCARDIA = _episodes("tachycardia", "fast", "above")
@@ -337,4 +317,6 @@ REPLIES: dict[str, Callable[[Asked, Plan], Draft]] = {
     "coverage": coverage,
     "recording": recording,
     "summary": summary,
+    "rhythm": rhythm,
+    "intervals": intervals,
 }

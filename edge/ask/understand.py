@@ -3,11 +3,14 @@
 import re
 
 from edge.ask.classify import Classifier, shipped_classifier
+from edge.ask.findings import FINDINGS, JUDGED, findings_in, target_of
 from edge.ask.limits import limits_in, other_way, sense_of
-from edge.ask.plan import TARGETS, Form, Plan, PlanSpan, Target, Threshold
-from edge.ask.spans import AskedSpan, read_spans
+from edge.ask.plan import TARGETS, Form, Plan, PlanSpan, Sense, Target, Threshold
+from edge.ask.spans import NOW_S, AskedSpan, read_spans
 from edge.settings import AskSettings
 from edge.types import RecordingInfo
+
+MAX_BARE_WORDS = 3  # a question of so few words is a name and no sentence
 
 _QUANTITIES: tuple[tuple[str, str], ...] = (
     (
@@ -35,47 +38,28 @@ _RECORDING_PARTS: tuple[tuple[str, str], ...] = (
     ("duration", r"\b(how long|duration|length|hours|minutes|long)\b"),
 )
 _LIVE = r"\b(?:still|is (?:the|my|her|his) (?:strap|belt|sensor|device|monitor)|currently|connected|on now|worn|right now|battery)\b"
-_RHYTHMS: dict[str, str] = {
-    "atrial fibrillation": r"\b(?:a\.?[ -]?fib\w*|af|atrial fib\w*|(?<!ventricular )fibrillat\w*)\b",
-    "atrial flutter": r"\bflutter\w*\b",
-    "ventricular fibrillation": r"\b(?:vf|v-?fib|ventricular fib\w*)\b",
-    "ventricular tachycardia": r"\b(?:(?:ns)?vt|v-?tach|(?<!supra)(?<!supra-)ventricular tach\w*)\b",
-    "supraventricular tachycardia": r"\b(?:p?svt|supra-?ventricular tach\w*)\b",
-    "sinus rhythm": r"\b(?:sinus|nsr)\b",
-    "AV block": r"\b(?:(?:av|a-v|heart|degree|sinus|sa|conduction)[ -]blocks?|wenckebach|mobitz)\b",
-    "bundle branch block": r"\b(?:[lr]bbb|bundle[ -]branch)\b",
-    "paced rhythm": r"\b(?:paced (?:rhythm|beats?)|pacemaker)\b",
-    "an arrhythmia": r"\b(?<!sinus )(?:arr?h?ythmias?|dysrhythmias?)\b",
-}
-_BEAT_TYPES: dict[str, str] = {
-    "ventricular ectopic beats": r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|ventricles"
-    r"|ventricular(?! (?:rate|frequency|response|activation|tach|fib)))\b",
-    "supraventricular ectopic beats": r"\b(?:pacs?|apcs?|svebs?|sves|atrial (?:premature|ectop|extra)\w*"
-    r"|supra-?ventricular(?! tach))\b",
-    "beats in pairs, runs or patterns": r"\b(?:couplets?|triplets?|salvos?|\w*gemin(?:y|al|us)|paired|in pairs|in a row"
-    r"|every (?:second|other|third) beat)\b",
-    "fused, interpolated or wide beats": r"\b(?:fusion|interpolated|wide (?:\w+ )?beats?)\b",
-}
-_WAVES: dict[str, str] = {
-    "the QT interval": r"\bqtc?\b",
-    "the PR interval": r"\b(?:pr|pq)\b",
-    "the ST segment": r"\bst\b",
-    "P waves": r"\bp[- ]?waves?\b",
-    "T waves": r"\bt[- ]?waves?\b",
-    "ischaemia": r"\b(?:isch\w*mi\w*|infarct\w*)\b",
-}
-_NAMED: dict[str, str] = {**_RHYTHMS, **_BEAT_TYPES, **_WAVES, "the QRS width": r"\bqrs\b"}
-_MEASURED = frozenset(TARGETS) - {"recording", "rhythm", "intervals", "advice", "off_topic", "other_language"}
-# Names that leave nothing to measure. "Sinus" and "ventricular" also stand beside pauses, rates and counts.
-_UNMEASURED: tuple[tuple[str, Target], ...] = (
-    (
-        "|".join(pattern for name, pattern in _RHYTHMS.items() if "sinus" not in name and "paced" not in name),
-        "rhythm",
-    ),
-    (r"\b(?:normal sinus|nsr|sinus rhythm|paced rhythm)\b", "rhythm"),
-    (r"\b(?:pvcs?|vpcs?|vpbs?|ves|vebs?|pacs?|apcs?|svebs?|sves|couplets?|triplets?|\w*gemin(?:y|al|us))\b", "ectopy"),
-    ("|".join(_WAVES.values()), "intervals"),
+_PARTS_OF_FINDINGS: tuple[tuple[str, str], ...] = (
+    ("share", r"(?:%|per cent|\b(?:burden|load|percent\w*|share|fraction|proportion|density)\b|\bhow much of\b)"),
+    ("sustained", r"(?<!non-)(?<!non )\bsustained\b"),
+    ("mean", r"\b(?:mean|average|avg|typical)\b"),
+    ("max", r"\b(?:fastest|highest|maximum|max|peak)\b"),
+    ("longest", r"\b(?:longest|biggest|worst)\b"),
+    ("shortest", r"\bshortest\b"),
+    ("min", r"\b(?:lowest|slowest|minimum|min)\b"),
+    ("rate", r"\b(?:how fast|rates?|bpm|beats per minute|pulse)\b"),
+    ("per hour", r"\b(?:per|an|each|every) hour\b|/ ?h(?:r|our)?\b|\bhow (?:often|frequent\w*)\b|\bfrequency\b"),
+    ("count", r"\b(?:how many|number of|count|times|tally|total number|episodes|attacks|spells|bouts)\b"),
+    ("duration", r"\b(?:how long|duration|total|how much|time in|time spent|hours|minutes)\b"),
+    ("last", r"\b(?:still|now|currently|current|at the moment|at present|latest|last)\b"),
 )
+# "Was the VT fast?", "is the AF persistent?": the figures are told, and the judgement left to people.
+_OPEN = re.compile(
+    r"\b(?:frequent\w*|many|lots?|often|rapid|slow|fast|long|short|high|persistent|permanent|paroxysmal|chronic|new"
+    r"|controlled|mostly|only|whole|continuous\w*|constant\w*|throughout|entire\w*|dangerous|serious|harmless)\b"
+)
+_STILL = re.compile(r"\bstill\b")
+_ABSENT = re.compile(r"\b(?:miss\w*|absen\w*|gone|lack\w*|vanish\w*|disappear\w*|lost)\b")
+_MEASURED = frozenset(TARGETS) - {"recording", "advice", "off_topic", "other_language"}
 _EMERGENCY = re.compile(
     r"\b(?:heart attack|cardiac arrest|(?:can'?t|can ?not|cannot|couldn'?t|not|hard to|struggling to|trouble|difficulty"
     r"|stopped|unable to) breath(?:e|ing)|short(?:ness)? of breath|breathless|gasping|chok(?:ing|ed)"
@@ -101,7 +85,7 @@ _FORM_RULES: tuple[tuple[Form, str], ...] = (
     ),
     (
         "locate",
-        r"\b(when|where|at what (?:time|point|moment)|what time|which (?:part|minute|hour|moment|stretch)|show me|point out|locate|find)\b",
+        r"\b(when|where|at what (?:time|point|moment)|what time|which (?:part|minute|hour|moment|stretch)|show me|point out|locate|(?<!you )find)\b",
     ),
 )
 
@@ -111,38 +95,53 @@ def understand(question: str, info: RecordingInfo, settings: AskSettings, classi
     classifier = classifier or shipped_classifier()
     target, confidence, form = classifier.classify(question)
     text = _plain(question)
+    findings, deciding = findings_in(text)
     if target == "advice" and is_emergency(question):
         target, confidence, form = _measurable_part(text, classifier) or (target, confidence, form)
-    if target == "advice" and named_things(question) and not _WANTS_ADVICE.search(text):
-        target = "rhythm"  # "do I have AFib?" asks what is in the signal
-    if confidence < settings.plan_confidence:
-        target = "off_topic"
-    target = _named_target(text, target)
+    asked = target_of(deciding)
+    if target == "advice" and findings and not _WANTS_ADVICE.search(text):
+        target = asked or FINDINGS[findings[0]].target  # "do I have AFib?" asks what is in the signal
+    elif target == "off_topic" or confidence < settings.plan_confidence:
+        target = asked or "off_topic"
+    elif target == "other_language" and asked and text.isascii() and len(text.split()) <= MAX_BARE_WORDS:
+        target = asked  # "WPW?" is of no language
+    target = _named_target(text, target, asked)
     spans, text = read_spans(question, info)  # "6 min" is no minimum
     limits = limits_in(text, any_length=target == "pauses")
     lead = _LEAD.search(text)
+    findings = findings_in(text)[0]
+    span = _plan_span(spans[0]) if spans else PlanSpan(0.0, info.duration_s)
+    if target == "rhythm" and not spans and (still := _STILL.search(text)):
+        span = PlanSpan(max(0.0, info.now_s - NOW_S), info.now_s, still.group())
     return Plan(
         form=_form(text, target, form, spans, limits),
         target=target,
         quantity=_quantity(text, target, limits, spans),
-        span=_plan_span(spans[0]) if spans else PlanSpan(0.0, info.duration_s),
+        span=span,
         other_span=_plan_span(spans[1]) if len(spans) > 1 else None,
         threshold=limits[0] if limits else None,
-        sense="unclear" if named_things(question) else sense_of(text, target, limits),
+        sense=_sense(text, target, limits, findings, spans),
         lead=lead.group(1) if lead else "",
+        findings=tuple(findings),
         confidence=round(confidence, 3),
     )
-
-
-def named_things(question: str) -> list[str]:
-    """Rhythms, beats and waves that a question names, in this project's words."""
-    text = _plain(question)
-    return [name for name, pattern in _NAMED.items() if re.search(pattern, text)]
 
 
 def is_emergency(question: str) -> bool:
     """True where the words may describe an emergency; better once too often."""
     return _EMERGENCY.search(_plain(question)) is not None
+
+
+def _sense(text: str, target: Target, limits: list[Threshold], findings: list[str], spans: list[AskedSpan]) -> Sense:
+    """As `sense_of`; "normal" beside "sinus" is a part of the name and no judgement."""
+    if findings and target not in JUDGED and not (target == "pauses" and findings == ["asystole"]):
+        return "unclear"
+    if not findings or target not in JUDGED:
+        return sense_of(text, target, limits)
+    lasting = re.search(r"\bbeen\b", text) and any(span.words.startswith("since") for span in spans)
+    if lasting or _OPEN.search(text):
+        return "unclear"
+    return sense_of(re.sub(r"\bnormal (?=sinus)", "", text), "rhythm", limits)
 
 
 def _measurable_part(text: str, classifier: Classifier) -> tuple[Target, float, Form] | None:
@@ -169,6 +168,11 @@ def _form(text: str, target: Target, guessed: Form, spans: list[AskedSpan], limi
             return form
     if guessed == "verify" and len(spans) > 1 and re.search(r"\bor\b", text):
         return "choose"
+    if target in JUDGED and guessed in {"verify", "query"}:
+        if re.match(r" *(?:the )?(?:longest|shortest|fastest|slowest|highest|lowest)\b", text):
+            return "query"
+        if limits and not re.search(r"\b(?:how|what|which|count|number)\b", text):
+            return "verify"  # "VT above 150?"
     if guessed in {"choose", "compare"} and limits and not re.search(r"\bor\b", _without(text, limits)):
         guessed = "verify"  # "3 s or longer" is no choice
     return "verify" if guessed == "choose" and re.search(r"\bor (?:not|no)\b", text) else guessed
@@ -186,22 +190,24 @@ def _quantity(text: str, target: Target, limits: list[Threshold], spans: list[As
         return "live"
     if other := other_way(text, target):
         return other
+    if target == "intervals" and _ABSENT.search(text):
+        return "absent"
     if target in {"rate", "tachycardia", "bradycardia"} and any(_NOW.search(span.words) for span in spans):
         return "last"
     text = _without(text, limits)
-    patterns = _RECORDING_PARTS if target == "recording" else _QUANTITIES
+    patterns = _PARTS_OF_FINDINGS if target in JUDGED else _QUANTITIES
+    if target == "recording":
+        patterns = _RECORDING_PARTS
     for name, pattern in patterns:
         if re.search(_NAMED_EXTREMES.get(name, pattern) if limits else pattern, text):
             return name
-    return ""
+    return "last" if target in JUDGED and any(_NOW.search(span.words) for span in spans) else ""
 
 
-def _named_target(text: str, target: Target) -> Target:
+def _named_target(text: str, target: Target, asked: Target | None) -> Target:
     """A rhythm, beat type or wave that is named is asked for, whatever else the words resemble."""
-    if target in _MEASURED:
-        for pattern, instead in _UNMEASURED:
-            if re.search(pattern, text):
-                return instead
+    if asked and target in _MEASURED:
+        return asked
     if target == "beats" and re.search(r"\b(?:per|a|each) minute\b|\bbpm\b", text):
         return "rate"
     if target == "recording" and re.search(r"\bstill (?:recording|running|going|on|worn|connected)\b", text):

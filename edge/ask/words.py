@@ -7,7 +7,7 @@ is what an untuned 135 M model does well, and what fits into half a second on tw
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.ask.check import accept, sentences
+from edge.ask.check import accept, sentences, unfounded
 from edge.ask.draft import Draft
 from edge.ask.model_client import LanguageModel
 from edge.errors import ModelError
@@ -77,6 +77,8 @@ def word(
         try:
             reworded = _first_sentence(model, first.text, NEUTRAL if draft.verdict else question, settings)
             problem = accept(reworded, first)
+            if not problem and unfounded(reworded, draft.facts):
+                problem = "a finding is named that no fact speaks of"
             if rr_only and "ecg" in reworded.lower():  # a harmless word where there is one
                 problem = problem or "there is no ECG"
             reworded = reworded.rstrip(" .,;:") + "."

@@ -78,39 +78,39 @@ def assess(
 
     stops = np.minimum(np.append(second_starts[1:], second_starts[-1] + round(fs_hz)), len(signal_mv))
     whole = np.flatnonzero(stops > second_starts)
-    _mark(reasons, stops <= second_starts, Reason.NO_SAMPLES)
-    rows = _rows(signal_mv, second_starts[whole], stops[whole])
+    mark(reasons, stops <= second_starts, Reason.NO_SAMPLES)
+    rows = rows_of(signal_mv, second_starts[whole], stops[whole])
     missing = ~np.isfinite(rows).all(axis=1)
-    _mark(reasons, whole[missing], Reason.NO_SAMPLES)
+    mark(reasons, whole[missing], Reason.NO_SAMPLES)
     whole, rows = whole[~missing], rows[~missing]
     if len(whole) == 0:
         return _states(reasons, np.zeros(n_seconds, bool)), reasons
 
     high, low = rows.max(axis=1), rows.min(axis=1)
     spread = high - low
-    _mark(reasons, whole[spread < settings.flat_mv], Reason.FLAT)
-    _mark(reasons, _long_runs(reasons & Reason.FLAT > 0, settings.lead_off_s), Reason.LEAD_OFF)
+    mark(reasons, whole[spread < settings.flat_mv], Reason.FLAT)
+    mark(reasons, _long_runs(reasons & Reason.FLAT > 0, settings.lead_off_s), Reason.LEAD_OFF)
     middle = np.median(rows, axis=1)
     at_top = (rows >= high[:, None]).mean(axis=1) * (high - middle > settings.rail_mv)
     at_bottom = (rows <= low[:, None]).mean(axis=1) * (middle - low > settings.rail_mv)
-    _mark(reasons, whole[np.maximum(at_top, at_bottom) >= settings.rail_share], Reason.SATURATED)
-    _mark(reasons, whole[spread > settings.artefact_mv], Reason.ARTEFACT)
+    mark(reasons, whole[np.maximum(at_top, at_bottom) >= settings.rail_share], Reason.SATURATED)
+    mark(reasons, whole[spread > settings.artefact_mv], Reason.ARTEFACT)
 
     noise_mv, qrs_mv, kurtosis = _band_features(signal_mv, fs_hz, second_starts, stops)
     net = np.zeros(n_seconds)
     fifth = max(1, rows.shape[1] // 5)
     net[whole] = np.abs(rows[:, -fifth:].mean(axis=1) - rows[:, :fifth].mean(axis=1))
     # Beats cannot be seen while an amplifier recovers: without this its smooth slope would pass for a pause.
-    _mark(reasons, (net > settings.drift_mv) & (qrs_mv < settings.drift_quiet_mv), Reason.ARTEFACT)
+    mark(reasons, (net > settings.drift_mv) & (qrs_mv < settings.drift_quiet_mv), Reason.ARTEFACT)
     buried = (noise_mv > settings.noise_unusable_mv) | (
         (noise_mv > settings.noise_usable_mv) & (noise_mv > settings.noise_qrs_ratio * qrs_mv)
     )
-    _mark(reasons, buried, Reason.NOISY)
+    mark(reasons, buried, Reason.NOISY)
     indistinct = kurtosis < settings.min_kurtosis
     # Nothing to see beside strong beats is a pause; without such beats near it, the noise of a loose electrode.
     beating = (reasons == 0) & ~indistinct & np.isfinite(kurtosis) & (qrs_mv > settings.beating_mv)
     silent = (qrs_mv < settings.drift_quiet_mv) & beating.any()
-    _mark(reasons, indistinct & ~silent, Reason.NO_QRS)
+    mark(reasons, indistinct & ~silent, Reason.NO_QRS)
     hidden = (noise_mv > settings.noise_usable_mv) | (kurtosis < settings.good_kurtosis)
     return _states(reasons, hidden), reasons
 
@@ -122,16 +122,17 @@ def _states(reasons: ByteArray, hides_small_waves: NDArray[np.bool_]) -> ByteArr
     return states
 
 
-def _mark(reasons: ByteArray, where: NDArray[np.bool_] | NDArray[np.int64], reason: Reason) -> None:
+def mark(reasons: ByteArray, where: NDArray[np.bool_] | NDArray[np.int64], reason: Reason) -> None:
+    """Add a reason to some seconds (a mask or indices), in place."""
     reasons[where] |= np.uint8(reason)
 
 
-def _rows(signal_mv: FloatArray, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> FloatArray:
+def rows_of(signal_mv: NDArray[Any], starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[Any]:
     """Seconds as rows of equal length; a short last second repeats its own last sample."""
     if len(starts) == 0:
         return np.empty((0, 1))
     width = int((stops - starts).max())
-    rows: FloatArray = signal_mv[np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)]
+    rows: NDArray[Any] = signal_mv[np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)]
     return rows
 
 
@@ -162,9 +163,9 @@ def _band_features(
             continue
         run = signal_mv[a:b]
         noise = np.abs(zero_phase(run, fs_hz, "highpass", noise_edge_hz))
-        noise_mv[inside] = 1.48 * np.median(_rows(noise, starts[inside] - a, stops[inside] - a), axis=1)
+        noise_mv[inside] = 1.48 * np.median(rows_of(noise, starts[inside] - a, stops[inside] - a), axis=1)
         squares = np.square(zero_phase(run, fs_hz, "bandpass", *QRS_BAND_HZ))
-        square_rows = _rows(squares, starts[inside] - a, stops[inside] - a)
+        square_rows = rows_of(squares, starts[inside] - a, stops[inside] - a)
         sums[0, inside] = square_rows.shape[1]
         sums[1, inside] = square_rows.sum(axis=1)
         sums[2, inside] = np.square(square_rows).sum(axis=1)

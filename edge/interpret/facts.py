@@ -5,102 +5,29 @@ with the reason. Definitions and their sources: `edge.settings.RhythmSettings`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.clean.quality import State, describe
-from edge.interpret.intervals import BLOCK, Intervals, beats_between, intervals_of, runs_of_valid
-from edge.settings import RhythmSettings
-from edge.types import Annotations, Fact, Span
+from edge.detect.rhythm_spans import runs_of
+from edge.interpret.context import (
+    MAX_EVIDENCE,
+    NO_ECG,
+    NO_ECG_HERE,
+    NOT_LABELLED,
+    Context,
+    context_of,
+    gap_spans,
+    seconds_of,
+)
+from edge.interpret.ectopy import ectopy_facts
+from edge.interpret.intervals import BLOCK, Intervals, beats_between, sliding_rates
+from edge.interpret.rhythm import rhythm_facts
+from edge.interpret.waves import wave_facts
+from edge.types import Fact, Span
 
-NO_ECG = "this recording holds the strap's RR intervals and no ECG"
-NO_ECG_HERE = f"T{NO_ECG[1:]}"
-MAX_EVIDENCE = 20  # places kept per fact; the count is always the full one
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Context:
-    """A span of a recording, ready to be measured."""
-
-    annotations: Annotations
-    start_s: float
-    end_s: float
-    settings: RhythmSettings
-    intervals: Intervals
-    analysable_s: float
-    analysable_fraction: float
-    obstacle: str
-    """Why the span, or most of it, cannot be analysed; empty when it can."""
-    rr_only: bool = False
-    """There is no signal: beats are where a strap's RR intervals put them."""
-
-    def fact(
-        self,
-        name: str,
-        value: float | None,
-        unit: str,
-        n: int = 0,
-        reason: str = "",
-        evidence: tuple[Span, ...] = (),
-    ) -> Fact:
-        """A fact of this span; a missing value without a reason of its own takes the span's obstacle."""
-        if value is None and not reason:
-            reason = self.obstacle or "too few beats"
-        if value is not None:
-            reason = ""
-        return Fact(
-            name,
-            value,
-            unit,
-            self.start_s,
-            self.end_s,
-            n,
-            self.analysable_fraction,
-            reason,
-            evidence[:MAX_EVIDENCE],
-        )
-
-
-def context_of(
-    annotations: Annotations, start_s: float, end_s: float, settings: RhythmSettings, *, rr_only: bool = False
-) -> Context:
-    """Prepare a span; it is cut to what was analysed."""
-    end_s = min(end_s, annotations.n_samples / annotations.fs_hz)
-    start_s = min(max(0.0, start_s), end_s)
-    seconds = _seconds(start_s, end_s)
-    states, reasons = annotations.quality[seconds], annotations.reasons[seconds]
-    usable = states != State.UNUSABLE
-    share = float(usable.mean()) if len(states) else 0.0
-    if rr_only and end_s > start_s:  # gaps begin and end within seconds there, and leave their rest usable
-        share = min(
-            share, 1 - sum(span.duration_s for span in _gap_spans(annotations, start_s, end_s)) / (end_s - start_s)
-        )
-    obstacle = ""
-    if len(states) == 0:
-        obstacle = "nothing was recorded then"
-    elif share < 0.5 and rr_only:
-        obstacle = "no RR intervals for most of that time"
-    elif share < 0.5:
-        worst = np.bincount(reasons[~usable]).argmax()
-        obstacle = f"signal not usable: {describe(int(worst))}"
-    return Context(
-        annotations,
-        start_s,
-        end_s,
-        settings,
-        intervals_of(annotations, start_s, end_s, settings),
-        share * (end_s - start_s),
-        share,
-        obstacle,
-        rr_only,
-    )
-
-
-def _seconds(start_s: float, end_s: float) -> slice:
-    """The seconds that a span touches; an empty span touches none."""
-    return slice(int(start_s), int(np.ceil(end_s)) if end_s > start_s else int(start_s))
+__all__ = ["GROUPS", "NOT_LABELLED", "NO_ECG", "NO_ECG_HERE", "Context", "context_of", "measure", "pause_name"]
 
 
 def rate_facts(c: Context) -> list[Fact]:
@@ -113,32 +40,20 @@ def rate_facts(c: Context) -> list[Fact]:
     )  # a few beats do not speak for a span that is mostly unseen
     if n_valid < c.settings.min_rate_intervals or few:
         return [c.fact(name, None, "bpm", n_valid) for name in names]
-    mean = 60000.0 * n_valid / float(rr.rr_ms.sum(where=rr.valid))
+    mean = 60000.0 * n_valid / float(rr.rr_ms.sum(where=rr.valid, dtype=np.float64))
     facts = [c.fact("heart_rate_mean", mean, "bpm", n_valid, evidence=(Span(c.start_s, c.end_s, "whole span"),))]
-    rates, first = sliding_rates(rr, c.settings.rate_beats)
-    if len(rates) == 0:
+    lowest, highest, last = (np.inf, 0), (-np.inf, 0), (-1.0, 0)
+    for first, rates in sliding_rates(rr, c.settings.rate_beats):
+        low, high = int(rates.argmin()), int(rates.argmax())
+        lowest = min(lowest, (float(rates[low]), first + low), key=lambda rate: rate[0])
+        highest = max(highest, (float(rates[high]), first + high), key=lambda rate: rate[0])
+        last = (float(rates[-1]), first + len(rates) - 1)
+    if last[0] < 0:
         return facts + [c.fact(name, None, "bpm", reason="no run of consecutive beats") for name in names[1:]]
-    for name, k in zip(names[1:], (int(rates.argmin()), int(rates.argmax()), len(rates) - 1), strict=True):
-        i = int(first[k])
-        where = _span(rr, i, i + c.settings.rate_beats - 1, f"{rates[k]:.0f} bpm")
-        facts.append(c.fact(name, float(rates[k]), "bpm", c.settings.rate_beats, evidence=(where,)))
+    for name, (rate, i) in zip(names[1:], (lowest, highest, last), strict=True):
+        where = _span(rr, i, i + c.settings.rate_beats - 1, f"{rate:.0f} bpm")
+        facts.append(c.fact(name, rate, "bpm", c.settings.rate_beats, evidence=(where,)))
     return facts
-
-
-def sliding_rates(rr: Intervals, n_beats: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Mean rate (bpm) of every `n_beats` consecutive valid intervals, and the index of the first of them."""
-    runs = [(a, b) for a, b in runs_of_valid(rr.valid) if b - a >= n_beats]
-    total = sum(b - a - n_beats + 1 for a, b in runs)
-    rates, first, at = np.empty(total, np.float32), np.empty(total, np.int32), 0
-    for run_start, run_stop in runs:
-        for a in range(run_start, run_stop - n_beats + 1, BLOCK):
-            b = min(a + BLOCK + n_beats - 1, run_stop)
-            total_ms = np.concatenate(([0.0], np.cumsum(rr.rr_ms[a:b])))
-            part = slice(at, at + b - a - n_beats + 1)
-            rates[part] = 60000.0 * n_beats / (total_ms[n_beats:] - total_ms[:-n_beats])
-            first[part] = np.arange(a, b - n_beats + 1)
-            at = part.stop
-    return rates, first
 
 
 def beat_facts(c: Context) -> list[Fact]:
@@ -161,8 +76,8 @@ def pause_facts(c: Context) -> list[Fact]:
         ]
         return [c.fact(name, None, unit) for name, unit in names]
     for name, i in (
-        ("longest_rr", int(np.where(rr.valid, rr.rr_ms, -np.inf).argmax())),
-        ("shortest_rr", int(np.where(rr.valid, rr.rr_ms, np.inf).argmin())),
+        ("longest_rr", int(np.where(rr.valid, rr.rr_ms, np.float32(-np.inf)).argmax())),
+        ("shortest_rr", int(np.where(rr.valid, rr.rr_ms, np.float32(np.inf)).argmin())),
     ):
         value_s = float(rr.rr_ms[i]) / 1000
         facts.append(c.fact(name, value_s, "s", n_valid, evidence=(_span(rr, i, i, f"RR {value_s:.2f} s"),)))
@@ -181,7 +96,7 @@ def pause_name(limit_s: float) -> str:
 def episode_facts(c: Context) -> list[Fact]:
     """Stretches in which the rate over consecutive beats stays above or below the limits long enough."""
     rr, s = c.intervals, c.settings
-    rates, first = sliding_rates(rr, s.rate_beats)
+    rates, first = _all_rates(rr, s.rate_beats)
     facts: list[Fact] = []
     for kind, beyond, limit in (
         ("tachycardia", rates > s.tachycardia_bpm, s.tachycardia_bpm),
@@ -193,12 +108,13 @@ def episode_facts(c: Context) -> list[Fact]:
         spans = []
         half = s.rate_beats // 2
         # A rate is that of the middle of its beats, so that neighbouring episodes never overlap.
-        for a, b in runs_of_valid(beyond):
-            for group in np.split(np.arange(a, b), np.flatnonzero(np.diff(first[a:b]) > 1) + 1):  # never across a gap
-                i, j = int(first[group[0]]) + half, int(first[group[-1]]) + half
+        for a, b in zip(*(edge.tolist() for edge in runs_of(beyond)), strict=True):
+            breaks = (np.flatnonzero(np.diff(first[a:b]) > 1) + 1 + a).tolist()  # never across a gap
+            for k, end in zip([a, *breaks], [*breaks, b], strict=True):
+                i, j = int(first[k]) + half, int(first[end - 1]) + half
                 start_s, end_s = float(rr.from_beat[i] / rr.fs_hz), float(rr.to_beat[j - 1] / rr.fs_hz)
                 if end_s - start_s >= s.episode_min_s:
-                    extreme = rates[group].max() if kind == "tachycardia" else rates[group].min()
+                    extreme = rates[k:end].max() if kind == "tachycardia" else rates[k:end].min()
                     spans.append(Span(start_s, end_s, f"{kind}, {extreme:.0f} bpm"))
         total_s = sum(span.duration_s for span in spans)
         longest_first = tuple(sorted(spans, key=lambda span: -span.duration_s))
@@ -206,6 +122,16 @@ def episode_facts(c: Context) -> list[Fact]:
         facts.append(c.fact(f"{kind}_total", total_s, "s", len(rates), evidence=longest_first))
         facts.append(c.fact(f"{kind}_limit", limit, "bpm", len(rates)))
     return facts
+
+
+def _all_rates(rr: Intervals, n_beats: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Every sliding rate, and the index of its first interval."""
+    rates, first, at = np.empty(len(rr.rr_ms), np.float32), np.empty(len(rr.rr_ms), np.int32), 0
+    for a, block in sliding_rates(rr, n_beats):
+        rates[at : at + len(block)] = block
+        first[at : at + len(block)] = np.arange(a, a + len(block))
+        at += len(block)
+    return rates[:at], first[:at]
 
 
 def variability_facts(c: Context) -> list[Fact]:
@@ -217,20 +143,21 @@ def variability_facts(c: Context) -> list[Fact]:
     if n_nn < needed:
         reason = c.obstacle or f"only {n_nn} normal-to-normal intervals, {needed} are needed"
     elif n_nn / n_valid < s.min_nn_share:
-        reason = f"only {100 * n_nn / n_valid:.0f} % of the intervals are normal-to-normal by their timing"
+        how = "" if rr.labelled else " by their timing"
+        reason = f"only {100 * n_nn / n_valid:.0f} % of the intervals are normal-to-normal{how}"
     elif n_steps < needed // 2:
         reason = f"only {n_steps} pairs of adjacent normal-to-normal intervals"
     if reason:
         return [
             c.fact(*name, reason=reason) for name in (("sdnn", None, "ms"), ("rmssd", None, "ms"), ("pnn50", None, "%"))
         ]
-    mean_ms = float(rr.rr_ms.sum(where=rr.nn)) / n_nn
+    mean_ms = float(rr.rr_ms.sum(where=rr.nn, dtype=np.float64)) / n_nn
     squares = step_squares = large_steps = 0.0
     for a in range(0, len(rr.rr_ms), BLOCK):
-        part = slice(a, a + BLOCK)
-        squares += float(np.square(rr.rr_ms[part] - mean_ms).sum(where=rr.nn[part]))
         part = slice(a, a + BLOCK + 1)  # the step to the next block's first interval belongs to this one
-        steps_ms, pairs = np.diff(rr.rr_ms[part]), rr.nn[part][:-1] & rr.nn[part][1:]
+        rr_ms, nn = rr.rr_ms[part].astype(np.float64), rr.nn[part]
+        squares += float(np.square(rr_ms[:BLOCK] - mean_ms).sum(where=nn[:BLOCK]))
+        steps_ms, pairs = np.diff(rr_ms), nn[:-1] & nn[1:]
         step_squares += float(np.square(steps_ms).sum(where=pairs))
         large_steps += int((pairs & (np.abs(steps_ms) > 50)).sum())
     return [
@@ -263,30 +190,31 @@ def quality_facts(c: Context) -> list[Fact]:
 
     Of RR intervals: how much of the span they cover, and where they do not.
     """
-    seconds = _seconds(c.start_s, c.end_s)
+    seconds = seconds_of(c.start_s, c.end_s)
     states, reasons = c.annotations.quality[seconds], c.annotations.reasons[seconds]
     first, n = seconds.start, len(states)
     if n == 0:
         names = (("analysable_share", "%"), ("good_share", "%"), ("unusable_total", "s"))
         return [c.fact(name, None, unit) for name, unit in names]
     if c.rr_only:
-        spans = _gap_spans(c.annotations, c.start_s, c.end_s)
+        spans = gap_spans(c.annotations, c.start_s, c.end_s)
         return [
             c.fact("analysable_share", 100 * c.analysable_fraction, "%", n, evidence=tuple(spans)),
             c.fact("good_share", None, "%", reason=NO_ECG),
             c.fact("unusable_total", float(sum(span.duration_s for span in spans)), "s", n, evidence=tuple(spans)),
         ]
-    bad = np.flatnonzero(states == State.UNUSABLE)
+    starts, stops = runs_of(states == State.UNUSABLE)
+    total_s = float((np.minimum(stops + first, c.end_s) - np.maximum(starts + first, c.start_s)).sum())
+    longest = np.argsort(starts - stops, kind="stable")[:MAX_EVIDENCE]
     spans = []
-    for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1) if len(bad) else []:
-        text = describe(int(np.bincount(reasons[group]).argmax()))
-        start_s, end_s = float(first + group[0]), float(first + group[-1] + 1)
-        spans.append(Span(max(start_s, c.start_s), min(end_s, c.end_s), text))
+    for a, b in zip(starts[longest].tolist(), stops[longest].tolist(), strict=True):
+        text = describe(int(np.bincount(reasons[a:b]).argmax()))
+        spans.append(Span(max(float(first + a), c.start_s), min(float(first + b), c.end_s), text))
     spans.sort(key=lambda span: -span.duration_s)
     return [
         c.fact("analysable_share", 100 * c.analysable_fraction, "%", n, evidence=tuple(spans)),
         c.fact("good_share", float(100 * np.mean(states == State.GOOD)), "%", n),
-        c.fact("unusable_total", float(sum(span.duration_s for span in spans)), "s", n, evidence=tuple(spans)),
+        c.fact("unusable_total", total_s, "s", n, evidence=tuple(spans)),
     ]
 
 
@@ -295,7 +223,7 @@ def coverage_facts(c: Context) -> list[Fact]:
     if c.end_s <= c.start_s:
         names = (("gap_count", "gaps"), ("gap_total", "s"), ("longest_gap", "s"), ("recorded_total", "s"))
         return [c.fact(name, None, unit) for name, unit in names]
-    spans = _gap_spans(c.annotations, c.start_s, c.end_s)
+    spans = gap_spans(c.annotations, c.start_s, c.end_s)
     where, n = tuple(spans), len(spans)
     return [
         c.fact("gap_count", float(n), "gaps", n, evidence=where),
@@ -303,15 +231,6 @@ def coverage_facts(c: Context) -> list[Fact]:
         c.fact("longest_gap", spans[0].duration_s if spans else 0.0, "s", n, evidence=where[:1]),
         c.fact("recorded_total", c.end_s - c.start_s - float(sum(span.duration_s for span in spans)), "s"),
     ]
-
-
-def _gap_spans(annotations: Annotations, start_s: float, end_s: float) -> list[Span]:
-    """The parts of gaps that lie in a span, the longest first."""
-    cut = [
-        Span(max(gap.start / annotations.fs_hz, start_s), min(gap.stop / annotations.fs_hz, end_s), gap.cause)
-        for gap in annotations.gaps
-    ]
-    return sorted((span for span in cut if span.duration_s > 0), key=lambda span: -span.duration_s)
 
 
 GROUPS: dict[str, Callable[[Context], list[Fact]]] = {
@@ -323,6 +242,9 @@ GROUPS: dict[str, Callable[[Context], list[Fact]]] = {
     "regularity": regularity_facts,
     "quality": quality_facts,
     "coverage": coverage_facts,
+    "ectopy": ectopy_facts,
+    "rhythm": rhythm_facts,
+    "waves": wave_facts,
 }
 
 

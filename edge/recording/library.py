@@ -144,6 +144,8 @@ def expire_blocks(path: Path, age_cut: datetime | None, excess_bytes: float) -> 
         if cut:
             db.execute("DELETE FROM beat WHERE sample < ?", (cut,))
             db.execute("DELETE FROM quality WHERE second < ?", (seconds_begun(cut, fs_hz),))
+            if int(meta["schema"]) >= 2:
+                db.execute("DELETE FROM rhythm WHERE stop <= ?", (cut,))
             db.execute("DELETE FROM gap WHERE stop <= ?", (cut,))
             db.execute("INSERT OR REPLACE INTO gap VALUES (0, ?, 'expired')", (cut,))
         db.execute("COMMIT")

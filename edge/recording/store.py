@@ -1,8 +1,8 @@
 """The durable recording: one SQLite file (WAL), readable while it is written.
 
-Blocks of samples per lead, gaps, beats, quality, link events and time anchors; `edge.recording.writer` makes them. A
-block that cannot be decoded is a gap with that cause. A recording of RR intervals has no leads and no blocks: its
-beats are all there is, at a rate of 1024 Hz, their unit.
+Blocks of samples per lead, gaps, beats, quality, rhythms, link events and time anchors; `edge.recording.writer` makes
+them. A block that cannot be decoded is a gap with that cause. A recording of RR intervals has no leads and no blocks:
+its beats are all there is, at a rate of 1024 Hz, their unit. Files of schema 1 have beats and quality, and no readings.
 """
 
 import json
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from edge.clean.quality import Reason, State
 from edge.errors import InputUnreadable
 from edge.recording import codec, timemap
+from edge.recording.readings import read_beats, unpacked_likely
 from edge.types import (
     RR_HZ,
     Annotations,
@@ -31,14 +32,17 @@ from edge.types import (
     Lead,
     LinkEvent,
     RecordingInfo,
+    RhythmSpan,
     SignalMv,
     Span,
     seconds_begun,
 )
 
 SUFFIX = ".ecgdb"
+SCHEMA_VERSION = 2
 MAGIC = b"SQLite format 3\0"
 CACHED_BLOCKS = 8  # decoded blocks kept by a reader: a minute of each of a few leads
+UNREAD_S = 60.0  # beats are read some seconds after they were found; so far behind, reading has stopped
 
 
 class StoredRecording:
@@ -59,9 +63,15 @@ class StoredRecording:
             meta = dict(self._db.execute("SELECT key, value FROM meta"))
             self._info = _info_from(meta)
             self._longest_block = int(meta["longest_block"])
+            self._schema = int(meta["schema"])
         except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
             self._db.close()
             raise _unreadable(path, error) from error
+        if not 1 <= self._schema <= SCHEMA_VERSION:
+            self._db.close()
+            raise InputUnreadable(
+                f"{path} has schema {self._schema}, this version reads up to {SCHEMA_VERSION}", "Update anyecg"
+            )
         self._cache: OrderedDict[tuple[int, int, int], SignalMv | None] = OrderedDict()
         self._info = replace(self._info, clock=timemap.fit(self.anchors(), self._info.fs_hz))
 
@@ -102,23 +112,65 @@ class StoredRecording:
         return str(rows[0][0]) if rows else "block unreadable"
 
     def annotations(self) -> Annotations:
-        """Beats, quality and gaps found so far, as far as the analysis has come.
+        """Beats, quality, gaps and rhythms found so far: as far as all of them have been read.
 
-        Seconds of which nothing is known, such as those that retention took, count as not recorded.
+        Where beats are found and not read, or reading stopped, as far as the analysis has come. Seconds of which
+        nothing is known, such as those that retention took, count as not recorded.
         """
         with self._snapshot():
-            done = self._query("SELECT value FROM meta WHERE key = 'analysed'")
-            beats = self._table("SELECT sample FROM beat ORDER BY sample", "i8")
-            known = self._table("SELECT second, state, reasons FROM quality WHERE second >= 0", "i8,u1,u1")
+            meta = dict(self._query("SELECT key, value FROM meta WHERE key IN ('analysed', 'read', 'classes')"))
+            analysed, read = int(meta.get("analysed", 0)), int(meta.get("read", 0))
             gaps = self._query("SELECT start, stop, cause FROM gap ORDER BY start")
-            n_samples = int(done[0][0]) if done else 0
+            if read > 0 and analysed - read <= UNREAD_S * self._info.fs_hz:
+                return self._read_annotations(read, gaps, meta.get("classes", "[]"))
+            beats = self._table("SELECT sample FROM beat ORDER BY sample", "i8")
+            quality, reasons, _ = self._seconds(analysed, read=False)
+        kept = _joined_gaps(gaps) if self._info.rr_only else tuple(Gap(*row) for row in gaps)
+        return Annotations(self._info.fs_hz, analysed, beats, quality, reasons, kept)
+
+    def _read_annotations(self, stop: int, gaps: list[Any], classes: str) -> Annotations:
+        """Annotations up to a sample up to which everything was read; inside a snapshot."""
+        beats, labels, waves, absent = read_beats(self._db, stop)
+        quality, reasons, likely = self._seconds(stop, read=True)
+        # A span that goes back to before what retention took was closed after that.
+        first = gaps[0][1] if gaps and gaps[0][0] == 0 else 0
+        rhythms = (
+            RhythmSpan(max(int(a), first), min(int(b), stop), str(label))
+            for a, b, label in self._query("SELECT start, stop, label FROM rhythm ORDER BY start")
+        )
+        return Annotations(
+            self._info.fs_hz,
+            stop,
+            beats,
+            quality,
+            reasons,
+            tuple(Gap(*row) for row in gaps),
+            labels,
+            waves,
+            absent,
+            unpacked_likely(likely),
+            tuple(span for span in rhythms if span.start < span.stop),
+            tuple(float(probability) for probability in json.loads(classes)),
+        )
+
+    def _seconds(
+        self, n_samples: int, *, read: bool
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint32]]:
+        """Quality, reasons and, where `read`, packed probabilities of all seconds before a sample."""
+        known = self._table(
+            "SELECT second, state, reasons, coalesce(likely, 0) FROM quality WHERE second >= 0"
+            if read
+            else "SELECT second, state, reasons, 0 FROM quality WHERE second >= 0",
+            "i8,u1,u1,u4",
+        )
         n_seconds = seconds_begun(n_samples, self._info.fs_hz)
+        known = known[known["f0"] < n_seconds]
         quality = np.full(n_seconds, State.UNUSABLE, np.uint8)
         reasons = np.full(n_seconds, Reason.NO_SAMPLES, np.uint8)
-        known = known[known["f0"] < n_seconds]
-        quality[known["f0"]], reasons[known["f0"]] = known["f1"], known["f2"]
-        kept = _joined_gaps(gaps) if self._info.rr_only else tuple(Gap(*row) for row in gaps)
-        return Annotations(self._info.fs_hz, n_samples, beats, quality, reasons, kept)
+        likely = np.zeros(n_seconds, np.uint32)
+        at = known["f0"]
+        quality[at], reasons[at], likely[at] = known["f1"], known["f2"], known["f3"]
+        return quality, reasons, likely
 
     def link_events(self) -> list[LinkEvent]:
         """What happened to the link, in order."""

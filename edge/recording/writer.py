@@ -16,26 +16,26 @@ import numpy as np
 
 from edge.errors import StorageError, StorageFull
 from edge.recording import codec
-from edge.recording.store import decoded
+from edge.recording.readings import UNLABELLED, packed_likely, packed_waves
+from edge.recording.store import SCHEMA_VERSION, decoded
 from edge.settings import StoreSettings
-from edge.types import Decided, Fact, Gap, LinkEvent, Piece, RecordingInfo, SignalMv, Window
-
-SCHEMA_VERSION = 1
+from edge.types import Decided, Fact, Gap, LinkEvent, Piece, Reading, RecordingInfo, SignalMv, Window
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE block (lead INTEGER, start INTEGER, n INTEGER NOT NULL, codec INTEGER NOT NULL, data BLOB NOT NULL,
                     PRIMARY KEY (lead, start));
 CREATE TABLE gap (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL, cause TEXT NOT NULL);
-CREATE TABLE beat (sample INTEGER PRIMARY KEY, label TEXT NOT NULL);
-CREATE TABLE quality (second INTEGER PRIMARY KEY, state INTEGER NOT NULL, reasons INTEGER NOT NULL);
+CREATE TABLE beat (sample INTEGER PRIMARY KEY, label TEXT NOT NULL, waves BLOB);
+CREATE TABLE quality (second INTEGER PRIMARY KEY, state INTEGER NOT NULL, reasons INTEGER NOT NULL, likely INTEGER);
+CREATE TABLE rhythm (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL, label TEXT NOT NULL);
 CREATE TABLE link_event (id INTEGER PRIMARY KEY, sample INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE TABLE fact (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE anchor (sample INTEGER PRIMARY KEY, utc_s REAL NOT NULL);
 """
 
 Statement = tuple[str, tuple[object, ...]]
-UNLABELLED = "Q"  # WFDB: unclassifiable; this version finds beats and does not label them
+_SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 
 class RecordingWriter:
@@ -132,6 +132,10 @@ class RecordingWriter:
         """Store what the analysis decided, in one transaction."""
         self._transact(row for d in decided for row in _rows_of(d))
 
+    def add_classes(self, classes: tuple[float, ...]) -> None:
+        """Store `edge.types.Annotations.classes` of the whole recording."""
+        self._transact([(_SET_META, ("classes", json.dumps([float(probability) for probability in classes])))])
+
     def add_events(self, events: list[LinkEvent]) -> None:
         """Store link events."""
         insert = "INSERT INTO link_event (sample, kind, detail) VALUES (?, ?, ?)"
@@ -218,11 +222,25 @@ class RecordingWriter:
 def _rows_of(decided: Decided) -> Iterator[Statement]:
     """Statements that store one decision."""
     for sample in decided.beats.tolist():
-        yield "INSERT OR REPLACE INTO beat VALUES (?, ?)", (sample, UNLABELLED)
+        yield "INSERT OR REPLACE INTO beat VALUES (?, ?, NULL)", (sample, UNLABELLED)
     states = zip(decided.quality.tolist(), decided.reasons.tolist(), strict=True)
     for second, (state, reasons) in enumerate(states, decided.first_second):
-        yield "INSERT OR REPLACE INTO quality VALUES (?, ?, ?)", (second, state, reasons)
-    yield "INSERT OR REPLACE INTO meta VALUES ('analysed', ?)", (str(decided.stop),)
+        yield "INSERT OR REPLACE INTO quality VALUES (?, ?, ?, NULL)", (second, state, reasons)
+    yield _SET_META, ("analysed", str(decided.stop))
+    for reading in decided.readings:
+        yield from _rows_of_reading(reading)
+
+
+def _rows_of_reading(reading: Reading) -> Iterator[Statement]:
+    """Statements that add what was read to beats and seconds stored before; those that retention took stay away."""
+    waves = packed_waves(reading.waves, reading.absent)
+    for sample, label, row in zip(reading.beats.tolist(), reading.labels.tobytes().decode(), waves, strict=True):
+        yield "UPDATE beat SET label = ?, waves = ? WHERE sample = ?", (label, row, sample)
+    for second, likely in enumerate(packed_likely(reading.likely), reading.first_second):
+        yield "UPDATE quality SET likely = ? WHERE second = ?", (likely, second)
+    for span in reading.rhythms:
+        yield "INSERT OR REPLACE INTO rhythm VALUES (?, ?, ?)", (span.start, span.stop, span.label)
+    yield _SET_META, ("read", str(reading.stop))
 
 
 def storage_error(path: Path, error: Exception) -> StorageError:

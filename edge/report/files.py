@@ -1,18 +1,18 @@
 """What `anyecg analyze` writes: JSON, CSV, WFDB annotations, HTML. Each file is written aside and then renamed."""
 
-import csv
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.clean.quality import State, describe
 from edge.errors import AnyecgError, StorageFull
-from edge.formats.wfdb_annotations import annotation_bytes
-from edge.report.page import report_page
+from edge.formats.wfdb_annotations import annotation_parts
+from edge.interpret.intervals import intervals_of
+from edge.report.recording_page import report_page
+from edge.report.tables import beats_csv, quality_csv, rhythms_csv
+from edge.settings import RhythmSettings
 from edge.types import Annotations, Recording
 
 FORMATS = ("html", "json", "csv", "wfdb")
@@ -32,31 +32,29 @@ class Analysed:
 def write_files(analysed: Analysed, out: Path, formats: tuple[str, ...]) -> list[Path]:
     """Write the files of the named formats into `out`; StorageFull or AnyecgError when that fails."""
     stem = analysed.recording.info.id
-    makers: dict[str, Callable[[], dict[str, bytes]]] = {
-        "json": lambda: {f"{stem}.json": _json(analysed)},
-        "csv": lambda: {
-            f"{stem}.beats.csv": _beats_csv(analysed),
-            f"{stem}.quality.csv": _quality_csv(analysed),
-        },
-        "wfdb": lambda: {f"{stem}.anyecg": annotation_bytes(analysed.annotations), **_wfdb_header(analysed)},
+    makers: dict[str, Callable[[], dict[str, Iterable[bytes]]]] = {
+        "json": lambda: {f"{stem}.json": [_json(analysed)]},
+        "csv": lambda: _tables(analysed),
+        "wfdb": lambda: {f"{stem}.anyecg": annotation_parts(analysed.annotations), **_wfdb_header(analysed)},
         "html": lambda: {
-            f"{stem}.html": report_page(
-                analysed.recording, analysed.annotations, analysed.lead, analysed.summary
-            ).encode()
+            f"{stem}.html": [
+                report_page(analysed.recording, analysed.annotations, analysed.lead, analysed.summary).encode()
+            ]
         },
     }
     written = []
     for name in formats:
-        for file, data in makers[name]().items():
-            written.append(_replace(out / file, data))
+        for file, parts in makers[name]().items():
+            written.append(_replace(out / file, parts))
     return written
 
 
-def _replace(path: Path, data: bytes) -> Path:
+def _replace(path: Path, parts: Iterable[bytes]) -> Path:
     aside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
+        with aside.open("wb") as file:
+            file.writelines(parts)
         return aside.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -70,32 +68,21 @@ def _json(analysed: Analysed) -> bytes:
     return (json.dumps(analysed.summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _wfdb_header(analysed: Analysed) -> dict[str, bytes]:
+def _wfdb_header(analysed: Analysed) -> dict[str, Iterable[bytes]]:
     """Of RR intervals a record without signals, which tells readers of the annotations their rate."""
     info = analysed.recording.info
     if not info.rr_only:
         return {}
-    return {f"{info.id}.hea": f"{info.id} 0 {info.fs_hz:g} {info.n_samples}\n".encode()}
+    return {f"{info.id}.hea": [f"{info.id} 0 {info.fs_hz:g} {info.n_samples}\n".encode()]}
 
 
-def _beats_csv(analysed: Analysed) -> bytes:
-    fs_hz, beats = analysed.annotations.fs_hz, analysed.annotations.beats
-    rows = ((int(b), f"{b / fs_hz:.4f}") for b in beats)
-    return _table(("sample", "time_s"), rows)
-
-
-def _quality_csv(analysed: Analysed) -> bytes:
-    a = analysed.annotations
-    rows = (
-        (k, State(int(q)).name.lower(), describe(int(r)))
-        for k, (q, r) in enumerate(zip(a.quality, a.reasons, strict=True))
-    )
-    return _table(("second", "state", "reasons"), rows)
-
-
-def _table(header: tuple[str, ...], rows: Any) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().encode()
+def _tables(analysed: Analysed) -> dict[str, Iterable[bytes]]:
+    stem, found = analysed.recording.info.id, analysed.annotations
+    intervals = intervals_of(found, 0.0, found.n_samples / found.fs_hz, RhythmSettings())
+    tables: dict[str, Iterable[bytes]] = {
+        f"{stem}.beats.csv": beats_csv(found, intervals.valid),
+        f"{stem}.quality.csv": quality_csv(found),
+    }
+    if found.read:
+        tables[f"{stem}.rhythms.csv"] = rhythms_csv(found)
+    return tables

@@ -1,6 +1,5 @@
 """The summary of a recording as one JSON document (`anyecg.summary/1`), made of facts."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,18 +7,32 @@ import numpy as np
 from edge import __version__
 from edge.ask.answer import fact_document, span_document
 from edge.clean.quality import REASON_TEXT, State
-from edge.interpret.facts import NO_ECG, NO_ECG_HERE, context_of, measure
+from edge.interpret.facts import NO_ECG_HERE, Context, context_of, measure
+from edge.interpret.rhythm import MEANING
+from edge.report.hours import hourly
+from edge.report.places import Place, notable
 from edge.settings import Settings
-from edge.types import Annotations, Fact, RecordingInfo, Span
+from edge.types import Annotations, Fact, Recording, RecordingInfo
 
 SCHEMA = "anyecg.summary/1"
-NOT_ASSESSED = "not assessed by this version: beats are found and not labelled, rhythms and waves are not judged"
-HOUR_S = 3600.0
+MAX_SPANS = 1000  # rhythm spans told in the document; all are in the rhythm table and the WFDB annotations
+CLASSES = ("N", "A", "O", "noise")
+RHYTHM_FACTS = (
+    *("sinus_share", "af_burden", "af_count", "af_total", "af_longest", "af_rate_mean", "af_rate_max"),
+    *("afl_burden", "afl_count", "afl_total", "afl_longest", "vt_count", "vt_longest", "vt_fastest"),
+    *("idioventricular_count", "svt_count", "svt_longest", "svt_fastest", "vf_count", "vf_total"),
+    *("asystole_count", "asystole_longest", "paced_share", "irregular_count", "rhythm_named_share"),
+)
+INTERVAL_FACTS = ("pr", "qrs", "qt", "qtc_bazett", "qtc_fridericia")
 
 
-def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings: Settings) -> dict[str, Any]:
-    """Everything measured of a recording; what is missing says why."""
-    context = context_of(annotations, 0.0, info.duration_s, settings.rhythm, rr_only=info.rr_only)
+def summarise(
+    info: RecordingInfo, annotations: Annotations, lead: int, settings: Settings, recording: Recording | None = None
+) -> dict[str, Any]:
+    """Everything measured of a recording; what is missing says why. `recording` is needed for the ST level alone."""
+    context = context_of(
+        annotations, 0.0, info.duration_s, settings.rhythm, rr_only=info.rr_only, recording=recording, lead=lead
+    )
     facts = measure(context)
     gaps = [span_document(span) for span in facts["gap_count"].evidence]
     return {
@@ -38,84 +51,94 @@ def summarise(info: RecordingInfo, annotations: Annotations, lead: int, settings
             "notes": [*info.notes, *([f"{NO_ECG_HERE}."] if info.rr_only else [])],
         },
         "rate": _group(facts, "heart_rate_mean", "heart_rate_min", "heart_rate_max", "beat_count"),
-        "rhythm": {
-            "label": None,
-            "spans": [],
-            "af_burden": None,
-            "probabilities": None,
-            "reason": NOT_ASSESSED,
+        "rhythm": _rhythm(context, facts),
+        "ectopy": {
+            **_group(facts, "early_beat_count", "irregular_share"),
+            **_group(facts, *(name for name in facts if name.startswith(("ventricular", "supra", "bigem", "trigem")))),
+            "reason": context.unread,
         },
-        "ectopy": {**_group(facts, "early_beat_count", "irregular_share"), "reason": NOT_ASSESSED},
         "pauses": _group(facts, "longest_rr", "shortest_rr", *(name for name in facts if name.startswith("pauses_"))),
         "episodes": _group(facts, "tachycardia_count", "tachycardia_total", "bradycardia_count", "bradycardia_total"),
-        "intervals": {"pr_ms": None, "qrs_ms": None, "qt_ms": None, "reason": NO_ECG if info.rr_only else NOT_ASSESSED},
+        "intervals": _intervals(context, facts),
         "variability": _group(facts, "sdnn", "rmssd", "pnn50"),
-        "hourly": hourly(annotations, settings, rr_only=info.rr_only),
+        "hourly": hourly(context),
         "quality": _quality(annotations, facts),
-        "events": [span_document(span) for span in notable(facts)],
+        "events": [place_document(place) for place in notable(context, facts)],
         "facts": [fact_document(fact) for fact in facts.values()],
         "settings": settings.as_dict(),
         "software": {"name": "anyecg-edge", "version": __version__},
     }
 
 
-def hourly(annotations: Annotations, settings: Settings, *, rr_only: bool = False) -> list[dict[str, Any]]:
-    """One row per hour from the start; figures that cannot be measured are null."""
-    rows = []
-    duration_s = annotations.n_samples / annotations.fs_hz
-    for hour in range(int(np.ceil(duration_s / HOUR_S))):
-        start_s, end_s = hour * HOUR_S, (hour + 1) * HOUR_S
-        context = context_of(annotations, start_s, end_s, settings.rhythm, rr_only=rr_only)
-        facts = measure(context, "rate", "beats", "pauses")
-        rows.append(
+def place_document(place: Place) -> dict[str, Any]:
+    """A place worth a strip as JSON."""
+    return {**span_document(place.span), "kind": place.kind}
+
+
+def _rhythm(c: Context, facts: dict[str, Fact]) -> dict[str, Any]:
+    """What rhythm there was, for how long, and where; null with the reason where rhythms were not named."""
+    told: dict[str, Any] = {
+        "label": None,
+        "name": None,
+        "spans": [],
+        "span_count": None,
+        "shares": None,
+        "af_burden": None,
+        "probabilities": None,
+        "reason": c.unread,
+    }
+    if c.unread:
+        return told
+    spans, totals = c.rhythms(), dict[str, int]()
+    for span in spans:
+        totals[span.label] = totals.get(span.label, 0) + span.stop - span.start
+    named = sum(totals.values())
+    rank = {label: k for k, label in enumerate(MEANING)}
+    chosen = sorted(spans, key=lambda span: rank.get(span.label, 0))[:MAX_SPANS]  # the gravest, if not all
+    shares = {label: round(samples / named, 6) for label, samples in totals.items()} if named else {}
+    heart = {label: share for label, share in shares.items() if label != "(NOISE"}
+    label = max(heart, key=lambda name: heart[name], default=None)
+    classes = c.annotations.classes
+    return told | {
+        "label": label,
+        "name": None if label is None else MEANING.get(label, label),
+        "spans": [
             {
-                "hour": hour,
-                "beats": _rounded(facts["beat_count"], 0),
-                "min_bpm": _rounded(facts["heart_rate_min"], 0),
-                "mean_bpm": _rounded(facts["heart_rate_mean"], 0),
-                "max_bpm": _rounded(facts["heart_rate_max"], 0),
-                "longest_rr_s": _rounded(facts["longest_rr"], 2),
-                "analysable_min": round(context.analysable_s / 60, 1),
+                "start_s": round(s.start / c.annotations.fs_hz, 3),
+                "end_s": round(s.stop / c.annotations.fs_hz, 3),
+                "label": s.label,
             }
-        )
-    return rows
+            for s in sorted(chosen, key=lambda span: span.start)
+        ],
+        "span_count": len(spans),
+        "shares": shares,
+        "probabilities": {k: round(p, 4) for k, p in zip(CLASSES, classes, strict=True)} if classes else None,
+        "reason": "" if spans else c.obstacle or "no rhythm could be named",
+        **_group(facts, *RHYTHM_FACTS),
+    }
 
 
-def notable(facts: dict[str, Fact]) -> list[Span]:
-    """Places worth a strip, the gravest first."""
-    spans: list[Span] = []
-    for name in (
-        "longest_rr",
-        "heart_rate_max",
-        "heart_rate_min",
-        "tachycardia_count",
-        "bradycardia_count",
-        "early_beat_count",
-    ):
-        for span in facts[name].evidence[:2] if name in facts else ():
-            label = f"{name.replace('_', ' ')}: {span.label}" if name.startswith("heart_rate") else span.label
-            spans.append(dataclasses.replace(span, label=label))
-    return spans
+def _intervals(c: Context, facts: dict[str, Fact]) -> dict[str, Any]:
+    """Medians in milliseconds, each with how many beats it rests on."""
+    told: dict[str, Any] = {}
+    for name in INTERVAL_FACTS:
+        value = facts[name].value
+        told[f"{name}_ms"] = None if value is None else round(value, 1)
+    told["n"] = {f"{name}_ms": facts[name].n for name in INTERVAL_FACTS}
+    return {**told, "reason": c.unread, **_group(facts, *INTERVAL_FACTS, "p_absent_share", "st_level", "st_change")}
 
 
 def _quality(annotations: Annotations, facts: dict[str, Fact]) -> dict[str, Any]:
     n = max(1, len(annotations.quality))
     bad = annotations.reasons[annotations.quality == State.UNUSABLE]
+    shares = {text: float(np.count_nonzero(bad & flag)) / n for flag, text in REASON_TEXT.items()}
     return {
         **_group(facts, "analysable_share", "good_share"),
         "seconds": {state.name.lower(): int((annotations.quality == state).sum()) for state in State},
-        "unusable_share_by_reason": {
-            text: round(float((bad & flag > 0).sum()) / n, 4)
-            for flag, text in REASON_TEXT.items()
-            if (bad & flag > 0).any()
-        },
+        "unusable_share_by_reason": {text: round(share, 4) for text, share in shares.items() if share > 0},
         "unusable": [span_document(span) for span in facts["analysable_share"].evidence],
     }
 
 
 def _group(facts: dict[str, Fact], *names: str) -> dict[str, Any]:
     return {name: fact_document(facts[name]) for name in names if name in facts}
-
-
-def _rounded(fact: Fact, digits: int) -> float | None:
-    return None if fact.value is None else round(fact.value, digits)

@@ -26,7 +26,8 @@ from edge.recording.store import StoredRecording
 from edge.recording.writer import RecordingWriter
 from edge.serve.live_state import LiveState, state_without_recording
 from edge.serve.mqtt import Incoming, MqttLink
-from edge.serve.payloads import ErrorReply, Event, parse_question
+from edge.serve.payloads import ErrorReply, Event
+from edge.serve.questions import parse_question
 from edge.serve.recorder import Recorder
 from edge.settings import Settings
 from edge.types import Lead, RecordingInfo
@@ -127,15 +128,18 @@ class Gateway:
             self._live = LiveState(begun, self.settings)
             await self.link.set_status(recording=begun.id)
             await self._tell("recording", begun.id, 0.0)
-        if self._live is not None:
-            self._live.add(decided, events, intake)
+        changes = [] if self._live is None else self._live.add(decided, events, intake)
         for event in events:
             if event.kind not in {"duplicate", "late"}:  # these are counted in the state; a bad link has thousands
                 start_s = event.sample / self._live.info.fs_hz if self._live is not None else None
                 await self._tell(event.kind, event.detail, start_s)
+        for change in changes:
+            assert self._live is not None
+            await self._tell(change.kind, change.detail, change.sample / self._live.info.fs_hz, change.label)
 
-    async def _tell(self, kind: str, detail: str, start_s: float | None = None) -> None:
-        event = Event(_now(), kind, detail, start_s)
+    async def _tell(self, kind: str, detail: str, start_s: float | None = None, rhythm: str | None = None) -> None:
+        start = self._live.clock_time(start_s) if self._live is not None and start_s is not None else None
+        event = Event(_now(), kind, detail, start_s, start, rhythm)
         self.on_event(event)
         await self.link.publish(self.link.topics.event, event.to_json())
 

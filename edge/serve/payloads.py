@@ -1,4 +1,4 @@
-"""Every MQTT payload: how questions are read, how the others are built, and their JSON Schemas.
+"""Every MQTT payload that the gateway publishes, and the JSON Schemas of these and of questions.
 
 `python -m edge.serve.payloads` writes them into docs/mqtt.md; a test fails while that page is stale.
 """
@@ -9,97 +9,14 @@ import inspect
 import itertools
 import json
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeGuard, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
-from edge.serve.broker import ID, MAX_REPLY_CHARS, ROOT, is_id, reply_problem
+from edge.serve.broker import ID, MAX_REPLY_CHARS
+from edge.serve.questions import MAX_OFFSET_CHARS
 
-MAX_QUESTION_BYTES = 64 * 1024  # far above any sentence; bounds what a stranger can make the gateway parse
-MAX_OFFSET_CHARS = 64  # an ISO 8601 time with zone and microseconds has 32
 MAX_REASON_CHARS = 120  # with it a state stays below 2 KiB; Home Assistant refuses attributes over 16 KiB
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionIn:
-    """A question as it arrived; one with a `problem` is answered by an error payload."""
-
-    question: str
-    """The text without surrounding white space; empty only together with a problem."""
-    id: str
-    """The asker's id, or a generated one where it gave none that can stand in a topic."""
-    reply_to: str | None = None
-    """Topic for the answer instead of `answer/<id>`, for clients without MQTT 5."""
-    start: str | None = None
-    """Where to look from ("from"): ISO 8601, a clock time or an offset such as 90s; not parsed here."""
-    end: str | None = None
-    """Where to look to ("to"), in the same forms."""
-    problem: str = ""
-    """What is wrong with the message, in one sentence; empty when nothing is."""
-
-
-def parse_question(payload: bytes) -> QuestionIn:
-    """Read a question: plain UTF-8 text or a JSON object. Never raises; see `QuestionIn.problem`."""
-    if len(payload) > MAX_QUESTION_BYTES:
-        return _bad(f"The question is larger than {MAX_QUESTION_BYTES // 1024} KiB.")
-    try:
-        text = payload.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        return _bad("The question is not UTF-8 text.")
-    if not text.startswith("{"):
-        return QuestionIn(text, _new_id()) if text else _bad("The question is empty.")
-    try:
-        return _from_object(json.loads(text))
-    except RecursionError:
-        return _bad("The question is JSON nested too deeply.")
-    except ValueError:
-        return _bad("The question starts with { but is not JSON.")
-
-
-def _from_object(given: dict[str, Any]) -> QuestionIn:
-    """Check each member; what is usable is kept beside a problem, so that the asker can be told of it."""
-    problem = ""
-    texts: dict[str, str | None] = {}
-    for name, limit in (
-        ("from", MAX_OFFSET_CHARS),
-        ("to", MAX_OFFSET_CHARS),
-        ("reply_to", MAX_REPLY_CHARS),
-    ):
-        value = given.get(name)
-        if value is not None and not (_is_text(value) and len(value) <= limit):
-            problem, value = f'"{name}" must be a text of at most {limit} characters.', None
-        texts[name] = value
-    if (reply_to := texts["reply_to"]) is not None and (why := reply_problem(reply_to)):
-        problem, texts["reply_to"] = f'"reply_to" cannot be used: {why}.', None
-    question = given.get("question")
-    question = question.strip() if _is_text(question) else ""
-    if not question:
-        problem = 'The JSON has no text under "question".'
-    elif str(given.get("schema", "")).startswith(f"{ROOT}."):
-        problem = "This is one of the gateway's own messages and no question."
-    asked = given.get("id")
-    return QuestionIn(
-        question,
-        asked if is_id(asked) else _new_id(),
-        texts["reply_to"],
-        texts["from"],
-        texts["to"],
-        problem,
-    )
-
-
-def _is_text(value: object) -> TypeGuard[str]:
-    """JSON can spell half a surrogate pair, which no UTF-8 can carry back."""
-    return isinstance(value, str) and re.search(r"[\ud800-\udfff]", value) is None
-
-
-def _bad(problem: str) -> QuestionIn:
-    return QuestionIn("", _new_id(), problem=problem)
-
-
-def _new_id() -> str:
-    return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +95,22 @@ class State(Payload):
     """How often the link was made again."""
     silent_s: float | None
     """For how long no data has come; null where it is not watched."""
+    rhythm: str | None
+    """The present rhythm by its name in WFDB annotation files, such as (N or (AFIB; null where none can be told."""
+    rhythm_name: str | None
+    """The same in plain words."""
+    rhythm_reason: str
+    """Why there is no rhythm; empty when there is one. Cut after 120 characters."""
+    rhythm_since: str | None
+    """When it began, UTC; null also where the recording has no clock time."""
+    ventricular_ectopic_last_hour: int | None
+    """Ventricular ectopic beats in the last 60 minutes of the recording; null where no beat of them could be read."""
+    supraventricular_ectopic_last_hour: int | None
+    """Supraventricular ectopic beats, likewise."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate_reason", self.rate_reason[:MAX_REASON_CHARS])
+        for name in ("rate_reason", "rhythm_reason"):
+            object.__setattr__(self, name, getattr(self, name)[:MAX_REASON_CHARS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +121,15 @@ class Event(Payload):
     time: str
     """When it was noticed; ISO 8601 with time zone."""
     kind: str
-    """What happened, in one word: recording, connected, lost, silent, gap, clock, contact, mark, ended, storage, error, source …"""
+    """What happened, in one word: recording, connected, lost, silent, gap, clock, contact, mark, rhythm_began, rhythm_ended, ended, storage, error, source …"""
     detail: str = ""
     """The same in a few words for people."""
     start_s: float | None = None
     """Where it begins, in seconds from the start of the recording; null where it has no place there."""
+    start: str | None = None
+    """Clock time of that place, UTC; null where it has none."""
+    rhythm: str | None = None
+    """Of rhythm_began and rhythm_ended: the rhythm by its name in WFDB annotation files; else null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +148,16 @@ class ErrorReply(Payload):
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 _FRACTION: dict[str, Any] = {"minimum": 0, "maximum": 1}
 _NOT_NEGATIVE: dict[str, Any] = {"minimum": 0}
+_CLOCK_TIME: dict[str, Any] = {"format": "date-time"}
+_CUT: dict[str, Any] = {"maxLength": MAX_REASON_CHARS}
 _LIMITS: dict[str, dict[str, Any]] = {
-    "time": {"format": "date-time"},
-    "since": {"format": "date-time"},
-    "rate_reason": {"maxLength": MAX_REASON_CHARS},
+    **dict.fromkeys(("time", "since", "start", "rhythm_since"), _CLOCK_TIME),
+    **dict.fromkeys(("rate_reason", "rhythm_reason"), _CUT),
     "analysable_fraction": _FRACTION,
     "battery_percent": {"minimum": 0, "maximum": 100},
     **dict.fromkeys(("beats", "recorded_s", "gaps", "duplicates", "late", "dropped_frames"), _NOT_NEGATIVE),
     **dict.fromkeys(("rejected", "clock_jumps", "reconnects", "silent_s"), _NOT_NEGATIVE),
+    **dict.fromkeys(("ventricular_ectopic_last_hour", "supraventricular_ectopic_last_hour"), _NOT_NEGATIVE),
 }
 """What the types of fields do not say, by field name."""
 

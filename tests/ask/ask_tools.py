@@ -1,21 +1,27 @@
 """Recordings that are hard to answer about, and a reader of answers that knows nothing of how they are made."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+import jsonschema
 import numpy as np
 
-from edge.ask.answer import Answerer, Source
+from edge.ask.answer import EMERGENCY, Answerer, Source
+from edge.ask.check import unfounded
+from edge.ask.replies_rhythm import SUSTAINED_S
 from edge.formats.memory import ArrayRecording, demo_recording
 from edge.pipeline import annotate
+from edge.serve.payloads import SCHEMAS
 from edge.settings import Settings
-from edge.types import Lead, RecordingInfo
+from edge.types import Annotations, Fact, Lead, RecordingInfo
 
 MORNING = datetime(2026, 1, 31, 10, 0)  # noqa: DTZ001 - a recording that names no zone
 FS_HZ = 250.0
+SCHEMA = jsonschema.Draft202012Validator(SCHEMAS["answer"])
 
 
 def recording_info(
@@ -39,7 +45,12 @@ def pulses(
 
 
 def source_of(recording: ArrayRecording) -> Source:
-    return Source(recording.info, annotate(recording))
+    """A recording whose beats were found and, whatever the pipeline can do, not labelled."""
+    return Source(recording.info, unlabelled(annotate(recording)))
+
+
+def unlabelled(found: Annotations) -> Annotations:
+    return Annotations(found.fs_hz, found.n_samples, found.beats, found.quality, found.reasons, found.gaps)
 
 
 @lru_cache(maxsize=1)
@@ -149,9 +160,10 @@ def _numbers_of(answer: dict[str, Any], info: RecordingInfo) -> Iterator[float]:
         s.episode_min_s,
         100 - 100 * s.early_fraction,
         *s.pauses_s,
+        *(s.af_brief_s, s.af_min_s, s.run_beats, s.pattern_cycles, SUSTAINED_S),
     )
     yield from (info.fs_hz, info.duration_s, len(info.leads))
-    if answer["plan"]["form"] == "trend":
+    if answer["items"]:
         yield len(answer["facts"])
 
 
@@ -167,3 +179,28 @@ def _moments_of(answer: dict[str, Any], info: RecordingInfo) -> Iterator[float]:
     yield from (0.0, info.duration_s)
     for start_s, end_s in _spans_of(answer):
         yield from (start_s, end_s)
+
+
+def check_finding(answer: dict[str, Any], source: Source) -> None:
+    """What holds for every answer about a labelled recording."""
+    SCHEMA.validate(json.loads(json.dumps(answer, allow_nan=False)))
+    assert unexplained(answer, source.info) == [], answer["answer"]
+    text = answer["answer"].removeprefix(f"{EMERGENCY} ")
+    if answer["status"] == "answered":
+        assert not_founded(answer) == [], text
+    else:
+        assert answer["verdict"] in {None, "not sure"}
+    assert text.startswith("Yes.") == (answer["verdict"] == "yes" and answer["status"] == "answered")
+    assert text.startswith("No. ") == (answer["verdict"] == "no")
+    for place in [*answer["evidence"], *(answer["locations"] or [])]:
+        assert 0 <= place["start_s"] <= place["end_s"] <= source.info.duration_s + 1
+
+
+def not_founded(answer: dict[str, Any]) -> list[str]:
+    """Findings named in an answer, what is said to be unmeasured aside, that none of its facts speaks of."""
+    facts = tuple(Fact(f["name"], f["value"], f["unit"], f["start_s"], f["end_s"]) for f in answer["facts"])
+    told = re.sub(r'"[^"]*"|[^.]*not measurable, because[^.]*\.', " ", answer["answer"])
+    return unfounded(told, facts)
+
+
+# Recording, question, verdict, and what the answer must hold.

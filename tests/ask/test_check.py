@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.ask.answer import draft_answer
-from edge.ask.check import accept, sentences
+from edge.ask.check import accept, sentences, unfounded
 from edge.ask.draft import CUES, Phrase
 from edge.ask.plan import FORMS, TARGETS, Plan, PlanSpan
 from edge.settings import Settings
+from edge.types import Fact
 
 MEAN = Phrase("The mean heart rate was 71 bpm between 0:00 and 10:00.", CUES["mean"])
 HIGH = Phrase("The highest heart rate was 118 bpm, over 8 beats from 14:02:11.", CUES["max"])
@@ -32,6 +33,14 @@ SDNN = Phrase("SDNN was 49 ms over the whole recording (5 min), from 377 normal-
 LEADS = Phrase("The recording has 2 leads: I, II.")
 STARTED = Phrase("The recording started at 2026-01-31 22:15:00.")
 GAPS = Phrase("There are 2 gaps over the whole recording (5 min), together 40 s.")
+AF = Phrase("Atrial fibrillation was found 2 times between 0:00 and 10:00.")
+NO_AF = Phrase("No atrial fibrillation was found over the whole recording.")
+BURDEN = Phrase("Atrial fibrillation was found for 34 % of the analysable time over the whole recording.")
+PVCS = Phrase("12 ventricular extra beats were found over the whole recording.")
+NO_RUN = Phrase("No ventricular runs of 3 or more beats were found over the whole recording.")
+QTC = Phrase("QTc by Bazett over the whole recording was 447 ms, the median of 261 normal beats.")
+P_WAVES = Phrase("P waves were found at 98 % of 261 beats over the whole recording.")
+FINDINGS = (AF, NO_AF, BURDEN, PVCS, NO_RUN, QTC, P_WAVES)
 
 
 @lru_cache(maxsize=1)
@@ -216,6 +225,79 @@ REFUSED = [
 @pytest.mark.parametrize(("phrase", "sentence"), REFUSED)
 def test_a_sentence_that_says_anything_else_is_refused(phrase: Phrase, sentence: str) -> None:
     assert accept(sentence, phrase) != ""
+
+
+FINDINGS_ACCEPTED = [
+    (AF, "Atrial fibrillation was found 2 times from 0:00 to 10:00."),
+    (NO_AF, "There was no atrial fibrillation found over the whole recording."),
+    (NO_AF, "No atrial fibrillation was found over the entire recording."),
+    (PVCS, "There were 12 ventricular extra beats found over the whole recording."),
+]
+
+
+@pytest.mark.parametrize(("phrase", "sentence"), FINDINGS_ACCEPTED)
+def test_a_finding_may_be_reworded_as_found(phrase: Phrase, sentence: str) -> None:
+    assert accept(sentence, phrase) == ""
+
+
+FINDINGS_REFUSED = [
+    # somebody's
+    (AF, "You have atrial fibrillation 2 times between 0:00 and 10:00."),
+    (AF, "Your atrial fibrillation was found 2 times between 0:00 and 10:00."),
+    (AF, "She had atrial fibrillation 2 times between 0:00 and 10:00."),
+    (AF, "Atrial fibrillation was 2 times between 0:00 and 10:00."),
+    (NO_AF, "You do not have atrial fibrillation over the whole recording."),
+    (NO_AF, "You have no atrial fibrillation over the whole recording."),
+    (NO_AF, "No atrial fibrillation over the whole recording."),
+    (PVCS, "He has 12 ventricular extra beats over the whole recording."),
+    # another one
+    (AF, "Atrial flutter was found 2 times between 0:00 and 10:00."),
+    (AF, "Ventricular fibrillation was found 2 times between 0:00 and 10:00."),
+    (AF, "Fibrillation was found 2 times between 0:00 and 10:00."),
+    (AF, "AF was found 2 times between 0:00 and 10:00."),
+    (AF, "Atrial fibrillation was found 2 times between 0:00 and 10:00 in sinus rhythm."),
+    (AF, "Atrial fibrillation and flutter was found 2 times between 0:00 and 10:00."),
+    (AF, "Atrial fibrillation was found 2 times between 0:00 and 10:00, a stroke risk."),
+    (NO_AF, "Atrial fibrillation was found over the whole recording."),
+    (NO_AF, "No fibrillation was found over the whole recording."),
+    (NO_AF, "No atrial fibrillation or flutter was found over the whole recording."),
+    (BURDEN, "Sinus rhythm was found for 34 % of the analysable time over the whole recording."),
+    (PVCS, "12 supraventricular extra beats were found over the whole recording."),
+    (PVCS, "12 extra beats were found over the whole recording."),
+    (PVCS, "12 ventricular beats were found over the whole recording."),
+    (NO_RUN, "No runs of 3 or more beats were found over the whole recording."),
+    (NO_RUN, "No ventricular tachycardia of 3 or more beats was found over the whole recording."),
+    (QTC, "QT by Bazett over the whole recording was 447 ms, the median of 261 normal beats."),
+    (QTC, "QTc by Fridericia over the whole recording was 447 ms, the median of 261 normal beats."),
+    (QTC, "QTc by Bazett over the whole recording was a long 447 ms, the median of 261 normal beats."),
+    (P_WAVES, "T waves were found at 98 % of 261 beats over the whole recording."),
+]
+
+
+@pytest.mark.parametrize(("phrase", "sentence"), FINDINGS_REFUSED)
+def test_a_finding_cannot_be_swapped_added_dropped_or_made_somebodys(phrase: Phrase, sentence: str) -> None:
+    assert accept(sentence, phrase) != ""
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(FINDINGS),
+    st.sampled_from(["atrial", "ventricular", "sinus", "flutter", "AF", "your", "you", "have", "paced", "early"]),
+    st.integers(0, 20),
+)
+def test_no_word_about_findings_or_people_can_be_put_into_a_finding(phrase: Phrase, word: str, at: int) -> None:
+    words = phrase.text.split()
+    assert accept(" ".join([*words[:at], word, *words[at:]]), phrase) != ""
+
+
+def test_a_finding_that_no_fact_speaks_of_is_noticed() -> None:
+    af, extra = Fact("af_count", 2.0, "episodes", 0, 600), Fact("ventricular_ectopic_count", 12.0, "beats", 0, 600)
+    assert unfounded(AF.text, (af,)) == []
+    assert unfounded(AF.text, (extra,)) == ["af_"]
+    assert unfounded(f"{AF.text} {PVCS.text}", (af,)) == ["ventricular_"]
+    assert unfounded(PVCS.text.replace("ventricular", "supraventricular"), (extra,)) == ["supraventricular_"]
+    assert unfounded("Ventricular flutter or fibrillation was found 1 time.", (af, extra)) == ["vf_"]
+    assert unfounded(MEAN.text, ()) == []
 
 
 def test_a_point_inside_a_number_ends_no_sentence() -> None:

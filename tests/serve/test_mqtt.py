@@ -17,7 +17,8 @@ from paho.mqtt.properties import Properties
 from edge.errors import ExtraMissing, LinkError, UsageError
 from edge.serve.broker import embedded_broker, mosquitto_broker
 from edge.serve.mqtt import V5, V311, Broker, Incoming, MqttLink, ask_over_mqtt
-from edge.serve.payloads import Status, parse_question
+from edge.serve.payloads import Status
+from edge.serve.questions import parse_question
 
 
 async def answer_all(link: MqttLink) -> None:

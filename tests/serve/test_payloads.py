@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from edge.serve import payloads
-from edge.serve.payloads import ErrorReply, Event, Payload, State, Status, parse_question
+from edge.serve.broker import is_id
+from edge.serve.payloads import ErrorReply, Event, Payload, State, Status
+from edge.serve.questions import parse_question
 
 PUBLISHED = {kind for kind in vars(payloads).values() if isinstance(kind, type) and issubclass(kind, Payload)} - {
     Payload
@@ -40,6 +42,12 @@ STATE = State(
     contact=None,
     reconnects=0,
     silent_s=0.4,
+    rhythm="(SVTA",
+    rhythm_name="supraventricular tachyarrhythmia",
+    rhythm_reason="",
+    rhythm_since="2025-01-31T20:58:30.120+00:00",
+    ventricular_ectopic_last_hour=12,
+    supraventricular_ectopic_last_hour=None,
 )
 SAMPLES: dict[str, Payload] = {
     "status": Status(online=True, version="0.1.0", recording=None, since="2025-01-31T21:59:00Z"),
@@ -77,7 +85,7 @@ def test_plain_text_is_a_question_and_gets_an_id() -> None:
     first, second = parse_question("  Wie schnell schlägt es? \n".encode()), parse_question(b"How fast?")
     assert first.question == "Wie schnell schlägt es?"
     assert (first.problem, first.reply_to) == ("", None)
-    assert payloads.is_id(first.id)
+    assert is_id(first.id)
     assert first.id != second.id
 
 
@@ -99,7 +107,7 @@ def test_a_json_question_keeps_its_members() -> None:
 def test_an_id_that_cannot_stand_in_a_topic_is_replaced(asked: object) -> None:
     question = parse_question(json.dumps({"question": "How fast?", "id": asked}).encode())
     assert question.problem == ""
-    assert payloads.is_id(question.id)
+    assert is_id(question.id)
     assert question.id != asked
 
 
@@ -125,7 +133,7 @@ def test_an_id_that_cannot_stand_in_a_topic_is_replaced(asked: object) -> None:
 def test_what_is_no_question_comes_back_as_a_problem(payload: bytes, word: str) -> None:
     question = parse_question(payload)
     assert word in question.problem
-    assert payloads.is_id(question.id)
+    assert is_id(question.id)
     check("error", json.loads(ErrorReply(question.id, question.problem).to_json()))
 
 
@@ -163,7 +171,7 @@ MEMBERS = st.sampled_from(["question", "id", "reply_to", "from", "to", "schema",
 def test_no_json_object_makes_the_reader_raise(given: dict[str, object]) -> None:
     question = parse_question(json.dumps(given).encode())
     assert question.question or question.problem
-    assert payloads.is_id(question.id)
+    assert is_id(question.id)
     question.question.encode()
     (question.reply_to or "").encode()
 
@@ -192,6 +200,7 @@ def test_an_answer_fits_its_schema() -> None:
         ("state", json.loads(STATE.to_json()), {"beats": 1.5}),
         ("state", json.loads(STATE.to_json()), {"analysable_fraction": 98}),
         ("state", json.loads(STATE.to_json()), {"rate_bpm": "62"}),
+        ("state", json.loads(STATE.to_json()), {"ventricular_ectopic_last_hour": -1}),
         ("status", json.loads(SAMPLES["status"].to_json()), {"online": None}),
     ],
 )
@@ -208,7 +217,9 @@ def test_a_schema_is_one_and_lets_payloads_grow(name: str) -> None:
 
 @given(recording=st.text(max_size=64), reason=st.text())
 def test_a_state_stays_below_2_kib(recording: str, reason: str) -> None:
-    numbers = dict.fromkeys(("beats", "gaps", "duplicates", "late", "dropped_frames"), 2**63)
+    counts = ("beats", "gaps", "duplicates", "late", "dropped_frames")
+    ectopic = ("ventricular_ectopic_last_hour", "supraventricular_ectopic_last_hour")
+    numbers = dict.fromkeys((*counts, *ectopic), 2**63)
     widest = dataclasses.replace(
         STATE, recording=recording, rate_reason=reason, rate_bpm=-1 / 3e100, recorded_s=1 / 3e-100, **numbers
     )

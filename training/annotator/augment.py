@@ -1,4 +1,4 @@
-"""Variants of real signals: noise, polarity, bandwidth, gaps, speed, early beats. Pure functions with a generator."""
+"""Variants of real signals: noise, polarity, bandwidth, gaps, speed, pauses. Pure functions with a generator."""
 
 from dataclasses import dataclass, replace
 
@@ -9,8 +9,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edge.detect.network.prepare import FS_HZ
+from training.annotator.data import CINC, UNKNOWN
 
 FloatArray = NDArray[np.float32]
+NOISE_CLASS = CINC.index("~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,71 +32,52 @@ class Sample:
     recording_class: int
 
 
-def premature(sample: Sample, rng: Generator) -> Sample:
-    """Move some normal beats forward in time, as supraventricular ectopic beats come: the only labels that we make.
-
-    Diastole before the beat is cut out; the P wave keeps, loses or turns its shape; sometimes a pause follows.
-    """
-    beats, labels = sample.beats, sample.labels
-    rr = np.diff(beats)
-    if len(beats) < 6:
-        return sample
-    typical = float(np.median(rr))
-    normal = labels == ord("N")
-    able = np.flatnonzero(normal[1:-1] & normal[:-2] & normal[2:] & (np.abs(rr[:-1] / typical - 1) < 0.15)) + 1
-    able = able[rr[able - 1] > 0.52 * FS_HZ]
+def paused(sample: Sample, rng: Generator) -> Sample:
+    """A pause or two, or a heart that beats a few times a minute: quiet line put in between T and the next P wave."""
+    beats, n = sample.beats, len(sample.signal_mv)
+    at = beats[:-1] + round(0.45 * FS_HZ)
+    able = np.flatnonzero(np.diff(beats) > 0.65 * FS_HZ)
     if len(able) == 0:
         return sample
-    chosen: list[int] = []
-    for k in rng.permutation(able)[: int(rng.integers(1, 7))].tolist():
-        if all(abs(k - other) > 1 for other in chosen):
-            chosen.append(k)
-    signal, new_labels = sample.signal_mv.copy(), labels.copy()
+    chosen = able if rng.random() < 0.4 else np.sort(rng.permutation(able)[: int(rng.integers(1, 3))])
+    longest_s = float(rng.uniform(1, 9))
     parts: list[FloatArray] = []
-    shift = np.zeros(len(beats), np.int64)
-    at = 0
-    blend = 6
-    for k in sorted(chosen):
-        gap = int(rr[k - 1])
-        cut = int(rng.uniform(0.14, 0.45) * gap)
-        cut = min(cut, gap - round(0.33 * FS_HZ))
-        stop = int(beats[k]) - round(rng.uniform(0.17, 0.26) * FS_HZ)
-        start = max(stop - cut, int(beats[k - 1]) + round(0.12 * FS_HZ))
-        if stop - start < 0.12 * gap or start - blend < at:
-            continue
-        low, high = int(beats[k]) - 30, int(beats[k]) - 9
-        if rng.random() < 0.6:
-            line = np.linspace(signal[low], signal[high - 1], high - low, dtype=np.float32)
-            factor = rng.uniform(-1.2, 1.3) * np.hanning(high - low) + 1 - np.hanning(high - low)
-            signal[low:high] = line + (signal[low:high] - line) * factor.astype(np.float32)
-        fade = np.linspace(0, 1, blend, dtype=np.float32)
-        parts += [signal[at:start], signal[start : start + blend] * (1 - fade) + signal[stop : stop + blend] * fade]
-        at = stop + blend
-        shift[k:] -= stop - start
-        new_labels[k] = ord("S")
-        if rng.random() < 0.5:  # a pause that makes up for it, at least in part
-            pause_at = int(beats[k]) + round(0.40 * FS_HZ)
-            extra = int(rng.uniform(0.1, 1.1) * (stop - start))
-            if at < pause_at < int(beats[k + 1]) - 34:
-                level = signal[pause_at]
-                wander = np.cumsum(rng.normal(0, 0.002, extra)).astype(np.float32)
-                parts += [signal[at:pause_at], level + wander - wander * np.linspace(0, 1, extra, dtype=np.float32)]
-                at = pause_at
-                shift[k + 1 :] += extra
-    parts.append(signal[at:])
-    joined = np.concatenate(parts)
-    n = len(signal)
-    moved = np.concatenate((joined, np.full(max(0, n - len(joined)), np.nan, np.float32)))[:n]
-    new_beats = (beats + shift).astype(np.int32)
-    kept = (new_beats >= 0) & (new_beats < min(n, len(joined)))
+    shift, last = np.zeros(len(beats), np.int64), 0
+    for k in chosen.tolist():
+        extra = int(rng.uniform(0.7, 1.0) * longest_s * FS_HZ)
+        level = sample.signal_mv[at[k]]
+        wander = np.cumsum(rng.normal(0, 0.001, extra)) + rng.normal(0, 0.004, extra)
+        parts += [
+            sample.signal_mv[last : at[k]],
+            (level + wander - wander[-1] * np.linspace(0, 1, extra)).astype(np.float32),
+        ]
+        last = int(at[k])
+        shift[k + 1 :] += extra
+    signal = np.concatenate([*parts, sample.signal_mv[last:]])[:n]
+    moved = (beats + shift).astype(np.int32)
+    kept = moved < n
+    unknown = np.full(len(sample.rhythm), UNKNOWN, np.uint8)
     return replace(
-        sample, signal_mv=moved, beats=new_beats[kept], labels=new_labels[kept], waves=sample.waves & np.uint8(16)
-    )
+        sample, signal_mv=signal, beats=moved[kept], labels=sample.labels[kept], rhythm=unknown,
+        waves=np.zeros(n, np.uint8), recording_class=-1,
+    )  # fmt: skip
+
+
+def only_noise(n: int, rng: Generator) -> Sample:
+    """No heart at all: an electrode that hangs in the air, at any gain."""
+    gain_mv = np.float32(np.exp(rng.uniform(np.log(0.003), np.log(3))))
+    white = rng.normal(size=n).astype(np.float32)
+    signal = gain_mv * (white if rng.random() < 0.35 else noise_like(n, rng))
+    seconds = n // FS_HZ
+    return Sample(
+        signal, np.empty(0, np.int32), np.empty(0, np.uint8), np.full(seconds, UNKNOWN, np.uint8), np.zeros(n, np.uint8),
+        np.ones(n, bool), np.ones(seconds, np.float32), NOISE_CLASS,
+    )  # fmt: skip
 
 
 def stretch(sample: Sample, rng: Generator) -> Sample:
-    """The same heart a little slower or faster."""
-    factor = float(rng.uniform(0.88, 1.13))
+    """The same heart a little slower or faster, seldom much faster: 300 beats a minute are real, if rare."""
+    factor = float(rng.uniform(0.88, 1.13) if rng.random() < 0.75 else rng.uniform(1.3, 2.8))
     n = len(sample.signal_mv)
     at = np.arange(n) * factor
     inside = at <= n - 1

@@ -146,10 +146,14 @@ class Sampler:
     def sample(self, source: str) -> Sample:
         """One augmented stretch."""
         rng = self.rng
+        if source == "cinc2017" and rng.random() < 0.08:
+            return augment.only_noise(N, rng)
         drawn = {"mitdb": self._mitdb, "cinc2017": self._cinc, "ludb": self._ludb}[source]()
         if source != "ludb":
             if rng.random() < 0.3:
                 drawn = augment.stretch(drawn, rng)
+            elif rng.random() < 0.1:
+                drawn = augment.paused(drawn, rng)
         elif rng.random() < 0.4:
             drawn = augment.stretch(drawn, rng)
         if rng.random() < 0.25:

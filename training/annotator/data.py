@@ -146,7 +146,7 @@ def cinc_rows(folder: Path) -> list[Row]:
         info = recording.info
         n = int(info.n_samples / info.fs_hz) * FS_HZ
         signal_mv = recording.read_mv(0, info.n_samples)[:, 0]
-        found = annotate(recording)
+        found = annotate(recording, classical=True)
         unusable = np.flatnonzero(found.quality == State.UNUSABLE)
         clean = len(unusable) == 0 and letter != "~"
         beats = np.rint(found.beats * FS_HZ / info.fs_hz).astype(np.int32)

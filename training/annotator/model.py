@@ -128,5 +128,6 @@ class Annotator(nn.Module):
     def forward(self, x: Tensor, recorded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Waves (batch, 4, 125 n); AF, AFL, VF and noise of each second (batch, 4, n); classes (batch, 4)."""
         waves, coarse, noise = self.trunk(x)
+        coarse = coarse * recorded.repeat_interleave(5, 1)[:, None]  # as the runtime does where nothing was recorded
         likely, classes, _ = self.context(coarse)
         return waves, torch.cat((likely, nn.functional.avg_pool1d(noise, 5)), 1), pooled(classes, recorded)

@@ -14,9 +14,11 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from training.annotator.batches import Batch, Sampler
-from training.annotator.data import SEED, fold_of, read
+from training.annotator.data import SEED, Row, fold_of, read
 from training.annotator.model import Annotator
 
+HELD_OUT = "held_out.json"
+SOURCES = ("mitdb", "cinc2017", "ludb")
 STEPS = 6000
 LEARNING_RATE = 2.5e-3
 AVERAGE = 0.998  # of the weights over the steps; the average is what is kept
@@ -38,17 +40,26 @@ def loss_of(model: Annotator, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     return total, {name: float(value.detach()) for name, value in parts.items()}
 
 
+def held_out_of(rows: list[Row], fold: str) -> dict[str, list[str]]:
+    """Records of each set that a fold never sees; none for "all"."""
+    if fold == "all":
+        return {}
+    folds = {source: fold_of(source, sorted({r.record for r in rows if r.source == source})) for source in SOURCES}
+    return {source: sorted(r for r, k in of.items() if k == int(fold)) for source, of in folds.items()}
+
+
+def seen_rows(rows: list[Row], out: Path) -> list[Row]:
+    """The rows that the training in `out` may see."""
+    held_out = json.loads((out / HELD_OUT).read_text())
+    return [r for r in rows if r.record not in held_out.get(r.source, [])]
+
+
 def train(rows_file: Path, fold: str, out: Path, steps: int) -> None:
     """Run or resume one training; writes model.pt, held_out.json and log.jsonl into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     rows = read(rows_file)
-    held_out: dict[str, list[str]] = {}
-    if fold != "all":
-        for source in ("mitdb", "cinc2017", "ludb"):
-            folds = fold_of(source, sorted({r.record for r in rows if r.source == source}))
-            held_out[source] = sorted(record for record, k in folds.items() if k == int(fold))
-        rows = [r for r in rows if r.record not in held_out[r.source]]
-    (out / "held_out.json").write_text(json.dumps(held_out))
+    (out / HELD_OUT).write_text(json.dumps(held_out_of(rows, fold)))
+    rows = seen_rows(rows, out)
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     model, average = Annotator(), Annotator()

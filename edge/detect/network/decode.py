@@ -27,10 +27,12 @@ def sigmoid(logits: FloatArray) -> FloatArray:
 def find_peaks(beat: FloatArray, first: int, stop: int, settings: NetworkSettings) -> Samples:
     """Beats in [first, stop) of the probability curve `beat`, shape (n,), which must reach 0.1 s beyond both."""
     a, b = max(0, first - APART), min(len(beat), stop + APART)
-    padded = np.pad(beat[a:b], APART, constant_values=-1.0)
-    highest = np.lib.stride_tricks.sliding_window_view(padded, 2 * APART + 1).max(axis=1)
-    at = np.flatnonzero((beat[a:b] >= highest) & (beat[a:b] >= settings.beat_probability)) + a
-    at = at[np.diff(at, prepend=-APART - 1) > APART]  # of equally high neighbours the first
+    at = np.flatnonzero(beat[a:b] >= settings.beat_probability)
+    if len(at):
+        padded = np.pad(beat[a:b], APART, constant_values=-1.0)
+        around = np.lib.stride_tricks.sliding_window_view(padded, 2 * APART + 1)[at]
+        at = at[beat[a:b][at] >= around.max(axis=1)]
+    at = at[np.diff(at, prepend=-APART - 1) > APART] + a  # of equally high neighbours the first
     return at[(at >= first) & (at < stop)].astype(np.int64)
 
 

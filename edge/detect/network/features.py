@@ -114,7 +114,7 @@ def _block(own: Own, beats: Samples, af: FloatArray, block: slice) -> FloatArray
     apart_s = (beats[place] - beats[index][:, None]) / FS_HZ
     near &= (apart_s >= -BEFORE_S) & (apart_s <= AFTER_S)
     timing = _timing(apart_s, near)
-    columns = [*timing, *_alike(own, index, place, near)]
+    columns: list[NDArray[np.floating]] = [*timing, *_alike(own, index, place, near)]
 
     def more(values: FloatArray) -> FloatArray:
         usual = _median(np.where(near, values[place], np.nan))

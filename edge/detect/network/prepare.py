@@ -21,6 +21,9 @@ HIGHPASS_HZ = 0.5  # one pole, causal: drift goes, ST and T keep most of their s
 SETTLE = 4  # recorded seconds from which the first scale is taken; only there more than a second is waited for
 HISTORY = 9  # recorded seconds that make the scale later
 SCALE_QUANTILE = 0.70  # of their peak-to-peak values: at 30 bpm half the seconds hold no QRS
+LONG_HISTORY = 60  # recorded seconds of which the largest keep the scale up through a pause
+LONG_QUANTILE = 0.95  # at 8 bpm one second in eight holds a QRS
+LONG_SHARE = 0.25  # of them the scale has at least so much: the line of a pause stays a line
 LEAST_SCALE_MV = 0.02
 FLAT_MV = 0.01  # peak-to-peak of a second that tells nothing of the signal's size
 LONGEST_WAIT = 20  # seconds; then it goes on without a scale, which the first recorded ones will give
@@ -154,22 +157,42 @@ def _scaled(flat: FloatArray, state: PrepareState) -> FloatArray:
     n_before = len(state.ranges)
     known = np.concatenate((state.ranges, ranges[recorded]))
     before = n_before + np.cumsum(recorded) - recorded  # recorded seconds before each second
-    scales = np.full(len(known) + 1, state.scale)
-    for n in range(min(HISTORY, len(known) + 1)):
-        if n >= SETTLE:
-            scales[n] = np.quantile(known[:n], SCALE_QUANTILE)
-        elif np.isfinite(state.first_scale):
-            scales[n] = state.first_scale
-        elif len(known):  # its own size, until there are others
-            scales[n] = np.quantile(known[: max(n, 1)], SCALE_QUANTILE)
-    if len(known) >= HISTORY:
-        rows = np.lib.stride_tricks.sliding_window_view(known, HISTORY)
-        scales[HISTORY:] = np.quantile(rows, SCALE_QUANTILE, axis=1)
-    after = np.where(recorded | (before > 0), scales[before], state.scale)  # before the first there is nothing to scale
+    scales = _scales(known, before, state)
+    after = np.where(recorded | (before > 0), scales, state.scale)  # before the first there is nothing to scale
     after = np.maximum(after, LEAST_SCALE_MV).astype(np.float32)[:, None]
     at_start = np.concatenate(([[np.float32(state.scale)]], after[:-1]))
     ramp = at_start + (after - at_start) * np.linspace(0, 1, FS_HZ, dtype=np.float32)
-    state.scale, state.ranges = float(after[-1, 0]) if len(after) else state.scale, known[-HISTORY:]
+    state.scale, state.ranges = float(after[-1, 0]) if len(after) else state.scale, known[-LONG_HISTORY:]
     finite = np.isfinite(flat)
     signal = np.clip(np.where(finite, flat, 0) / ramp, -CLIP, CLIP)
     return np.stack([signal.ravel(), finite.ravel().astype(np.float32)])
+
+
+def _scales(known: FloatArray, before: NDArray[np.int64], state: PrepareState) -> NDArray[np.float64]:
+    """The scale of seconds that have so many recorded ones `before` them, from the ranges of those."""
+    places, of_second = np.unique(before, return_inverse=True)
+    scales = np.full(len(places), state.scale)
+    for k, n in enumerate(places.tolist()):
+        if n >= SETTLE:
+            break
+        if np.isfinite(state.first_scale):
+            scales[k] = state.first_scale
+        elif len(known):  # its own size, until there are others
+            scales[k] = np.quantile(known[: max(n, 1)], SCALE_QUANTILE)
+    later = places >= SETTLE
+    lately = _trailing(known, places[later], HISTORY, SCALE_QUANTILE)
+    scales[later] = np.maximum(lately, LONG_SHARE * _trailing(known, places[later], LONG_HISTORY, LONG_QUANTILE))
+    return scales[of_second]
+
+
+def _trailing(known: FloatArray, places: NDArray[np.int64], n: int, quantile: float) -> NDArray[np.float64]:
+    """Quantile of the up to `n` values before each place."""
+    out = np.empty(len(places))
+    short = places < n
+    out[short] = [np.quantile(known[:k], quantile) for k in places[short].tolist()]
+    if not short.all():
+        rows = np.sort(np.lib.stride_tricks.sliding_window_view(known, n)[places[~short] - n], axis=1)
+        at = quantile * (n - 1)
+        low = int(at)
+        out[~short] = rows[:, low] + (at - low) * (rows[:, min(low + 1, n - 1)] - rows[:, low])
+    return out

@@ -2,8 +2,8 @@
 
 Seconds of the recording are the grid. A second's beats are found when the next second is complete; its beats are
 named when the six after it are. What a second yields depends on a fixed reach before and after it and not on how
-the signal was cut up on its way here, so live equals batch. Every lead is read by itself; where they meet (the beat
-curve, labels, rhythm) each counts by how clear it is.
+the signal was cut up on its way here, so live equals batch. Every lead is read by itself; the first one speaks, and
+the others in its place as far as it is drowned in noise.
 """
 
 from dataclasses import dataclass, field
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from edge.detect.network import prepare as prep
 from edge.detect.network.decode import find_peaks, find_waves, sigmoid
-from edge.detect.network.features import BEFORE_S, beat_features
+from edge.detect.network.features import FEATURES, beat_features, own_numbers
 from edge.detect.network.prepare import FS_HZ
 from edge.detect.network.session import Network
+from edge.detect.network.usual import USUAL_FEATURES, UsualState, take_in, usual_features
 from edge.settings import NetworkSettings
 from edge.types import Samples
 
@@ -26,7 +27,9 @@ TRUNK_BACK_S = 15  # its reach back is 13 s; one more for the neighbourhood, one
 NAMED_AHEAD_S = 6  # the context looks 5.4 s ahead, a beat's numbers 4 s
 CONTEXT_BACK_S = 34  # its reach back is 29 s
 STEP_S = 120  # most seconds taken through the network at once: bounds memory
-FAINT = 0.02  # the weight of a lead that is drowned in noise, beside a clear one's 1
+FAINT = 0.02  # how clear a lead counts at least
+NEVER = np.float32(-30)  # the logit of what is not there
+N_NUMBERS = len(FEATURES) + len(USUAL_FEATURES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +39,8 @@ class Found:
     first_second: int
     stop_second: int
     beats: Samples
+    place: FloatArray
+    """Where the beats are exactly: samples to add to `beats`, between -0.5 and 0.5."""
     noise: FloatArray
     """Probability, per second, that beats are lost in noise, of the clearest lead."""
 
@@ -47,8 +52,11 @@ class Named:
     first_second: int
     stop_second: int
     beats: Samples
+    place: FloatArray
     labels: FloatArray
     """Probability of each of `edge.types.LABELS`, shape (n_beats, 5)."""
+    features: FloatArray
+    """Numbers of the beats in the first lead, shape (n_beats, 39): `features.FEATURES`, `usual.USUAL_FEATURES`."""
     points: FloatArray
     """Of the first lead: samples of 1/125 s from the beat, shape (n_beats, 9); see decode.find_waves."""
     absent: NDArray[np.uint8]
@@ -66,10 +74,11 @@ class LeadBuffer:
     signal: FloatArray = field(default_factory=lambda: np.empty((2, 0), np.float32))
     coarse: list[FloatArray] = field(default_factory=list)
     """Features at 5 Hz, in parts (c, 5 n)."""
-    at_middle: list[FloatArray] = field(default_factory=list)
-    """Features of the beats, in parts (m, c)."""
+    waves: FloatArray = field(default_factory=lambda: np.empty((3, 0), np.float32))
+    """Probabilities of P, QRS, T."""
     clear: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
-    """Weight per found second."""
+    """Per found second, 0 to 1."""
+    usual: UsualState = field(default_factory=UsualState)
 
 
 @dataclass(slots=True)
@@ -81,10 +90,9 @@ class ReaderState:
     leads: list[LeadBuffer]
     first: int = 0
     """Second with which the buffers begin."""
-    waves: FloatArray = field(default_factory=lambda: np.empty((3, 0), np.float32))
-    """Probabilities of P, QRS, T in the first lead."""
     beats: Samples = field(default_factory=lambda: np.empty(0, np.int64))
     """In the buffers' seconds, in samples of the recording's 125 Hz grid."""
+    place: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     found: int = 0
     """Seconds whose beats are found."""
     named: int = 0
@@ -130,71 +138,103 @@ def _find(state: ReaderState, *, final: bool) -> Found | None:
         return None
     stop = min(stop, first + STEP_S)
     seen, seen_stop = max(state.first, first - TRUNK_BACK_S), min(state.prepared, stop + AHEAD_S)
-    middles: list[FloatArray] = []
+    own, own_seconds = slice(_samples(first - seen), _samples(stop - seen)), slice(first - seen, stop - seen)
     curves: list[FloatArray] = []
     clears: list[FloatArray] = []
     recorded = np.zeros(_samples(seen_stop - seen), bool)
-    for k, lead in enumerate(state.leads):
+    for lead in state.leads:
         window = lead.signal[:, _samples(seen - state.first) : _samples(seen_stop - state.first)]
-        logits, middle, coarse, noise = state.network.run_trunk(np.ascontiguousarray(window))
         present = window[1].reshape(-1, FS_HZ).mean(axis=1)
+        logits, coarse, noise = _trunk(np.ascontiguousarray(window), present, own_seconds, state.network)
         clears.append(np.asarray(present * (1 - sigmoid(noise.reshape(-1, 5).mean(axis=1))), np.float32))
         recorded |= window[1] > 0
         curves.append(logits[3])
-        middles.append(middle)
-        lead.coarse.append(coarse[:, 5 * (first - seen) : 5 * (stop - seen)])
-        lead.clear = np.concatenate((lead.clear, clears[-1][first - seen : stop - seen]))
-        if k == 0:
-            own_waves = sigmoid(logits[:3, _samples(first - seen) : _samples(stop - seen)])
-            state.waves = np.concatenate((state.waves, own_waves), axis=1)
+        lead.coarse.append(coarse[:, 5 * own_seconds.start : 5 * own_seconds.stop])
+        lead.clear = np.concatenate((lead.clear, clears[-1][own_seconds]))
+        lead.waves = np.concatenate((lead.waves, sigmoid(logits[:3, own])), axis=1)
     weight = np.repeat(_weights(np.stack(clears)), FS_HZ, axis=1)
-    curve = sigmoid((weight * np.stack(curves)).sum(axis=0))
-    at = find_peaks(curve, _samples(first - seen), _samples(stop - seen), state.settings)
+    curve = (weight * np.stack(curves)).sum(axis=0)
+    at = find_peaks(sigmoid(curve), own.start, own.stop, state.settings)
     at = at[recorded[at]]
-    for lead, middle in zip(state.leads, middles, strict=True):
-        lead.at_middle.append(middle[:, at // 5].T)
-    beats = at + _samples(seen)
-    state.beats = np.concatenate((state.beats, beats))
+    beats, place = at + _samples(seen), _between_samples(curve, at)
+    state.beats, state.place = np.concatenate((state.beats, beats)), np.concatenate((state.place, place))
     state.found = stop
-    clearest = np.max(clears, axis=0)[first - seen : stop - seen]
-    return Found(first, stop, beats, np.asarray(1 - clearest, np.float32))
+    clearest = np.max(clears, axis=0)[own_seconds]
+    return Found(first, stop, beats, place, np.asarray(1 - clearest, np.float32))
+
+
+def _trunk(
+    window: FloatArray, present: FloatArray, own: slice, network: Network
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The trunk's outputs; nothing is there, and nothing is computed, in seconds that were not recorded."""
+    n = len(present)
+    if not present[own].any():
+        return (
+            np.full((4, _samples(n)), NEVER),
+            np.zeros((network.n_coarse, 5 * n), np.float32),
+            np.zeros(5 * n, np.float32),
+        )
+    logits, coarse, noise = network.run_trunk(window)
+    return logits, coarse * np.repeat(present > 0, 5).astype(np.float32), noise
 
 
 def _name(state: ReaderState, *, final: bool) -> Named | None:
-    """Run the context over the seconds that have what follows them."""
+    """Run the context over the seconds that have what follows them, and the labelling over their beats."""
     first, stop = state.named, state.found - (0 if final else NAMED_AHEAD_S)
     if stop <= first:
         return None
     seen, seen_stop = max(state.first, first - CONTEXT_BACK_S), min(state.found, stop + NAMED_AHEAD_S)
-    beats = state.beats - _samples(state.first)
-    seen_beats = (state.beats >= _samples(seen)) & (state.beats < _samples(seen_stop))
-    frame = beats[seen_beats] // 25 - 5 * (seen - state.first)
-    clear = _weights(np.stack([lead.clear[seen - state.first : seen_stop - state.first] for lead in state.leads]))
-    labels, likely, classes = np.float32(0), np.float32(0), np.float32(0)
-    for lead, weight in zip(state.leads, clear, strict=True):
-        _joined(lead)
-        coarse = lead.coarse[0][:, 5 * (seen - state.first) : 5 * (seen_stop - state.first)]
-        features = beat_features(lead.signal[0], beats)[seen_beats]
-        of_lead = state.network.run_context(
-            np.ascontiguousarray(coarse), lead.at_middle[0][seen_beats], frame, features
-        )
-        labels = labels + weight[frame // 5][:, None] * _softmax(of_lead[0])
-        likely = likely + weight * sigmoid(of_lead[1])
-        classes = classes + weight * of_lead[2]
-    points, absent = find_waves(state.waves, state.leads[0].signal[0], beats, state.settings)
     own = (state.beats >= _samples(first)) & (state.beats < _samples(stop))
+    beats = state.beats - _samples(state.first)
     seconds = slice(first - seen, stop - seen)
+    clear = _weights(np.stack([lead.clear[seen - state.first : seen_stop - state.first] for lead in state.leads]))
+    own_weight = clear[:, state.beats[own] // FS_HZ - seen]
+    labels, likely, classes = np.float32(0), np.float32(0), np.float32(0)
+    numbers = np.empty((0, N_NUMBERS), np.float32)
+    for k, (lead, weight) in enumerate(zip(state.leads, clear, strict=True)):
+        lead.coarse = [np.concatenate(lead.coarse, axis=1)]
+        coarse = lead.coarse[0][:, 5 * (seen - state.first) : 5 * (seen_stop - state.first)]
+        present = lead.signal[1, _samples(seen - state.first) : _samples(seen_stop - state.first)]
+        chance, of_class = _context(np.ascontiguousarray(coarse), present, seconds, state.network)
+        likely, classes = likely + weight * chance, classes + weight * of_class
+        of_beat = _numbers(lead, state, beats, chance[0], seen)[own]
+        labels = labels + own_weight[k][:, None] * state.network.run_labels(of_beat)
+        numbers = of_beat if k == 0 else numbers
+    points, absent = find_waves(state.leads[0].waves, state.leads[0].signal[0], beats, state.settings)
     state.named = stop
     return Named(
         first,
         stop,
         state.beats[own],
-        np.asarray(labels)[own[seen_beats]],
+        state.place[own],
+        np.asarray(labels),
+        numbers,
         points[own],
         absent[own],
         np.asarray(likely)[:, seconds].T,
         np.asarray(classes)[:, seconds].T,
     )
+
+
+def _context(coarse: FloatArray, present: FloatArray, own: slice, network: Network) -> tuple[FloatArray, FloatArray]:
+    """Probabilities of AF, AFL, VF (3, n) and the classes (8, n); 0 and of no weight in seconds that were not recorded."""
+    recorded = present.reshape(-1, FS_HZ).max(axis=1) > 0
+    n = len(recorded)
+    chance, classes = np.zeros((3, n), np.float32), np.zeros((8, n), np.float32)
+    if recorded[own].any():
+        of_second, classes, _ = network.run_context(coarse)
+        chance = sigmoid(of_second) * recorded
+    classes = np.concatenate((np.where(recorded, classes[:4], NEVER), classes[4:]))
+    return chance, classes
+
+
+def _numbers(lead: LeadBuffer, state: ReaderState, beats: Samples, af: FloatArray, seen: int) -> FloatArray:
+    """Numbers of every beat in the buffers, shape (n_beats, 39)."""
+    numbers = own_numbers(lead.signal[0], lead.waves, beats)
+    take_in(numbers, state.beats, state.found - 1, lead.usual)  # a beat's T wave may lie in the second after it
+    af_at = af[np.clip(state.beats // FS_HZ - seen, 0, len(af) - 1)]
+    near = beat_features(numbers, beats, af_at)
+    return np.concatenate((near, usual_features(numbers, state.beats, lead.usual)), axis=1)
 
 
 def pooled(classes: FloatArray) -> FloatArray:
@@ -205,9 +245,21 @@ def pooled(classes: FloatArray) -> FloatArray:
 
 
 def _weights(clear: FloatArray) -> FloatArray:
-    """Shares of the leads, shape (n_leads, n) in and out; a lead's noise makes the others count."""
-    raised = np.maximum(np.square(clear), FAINT**2)
+    """Shares of the leads, shape (n_leads, n) in and out: the first one's is how clear it is, others have the rest."""
+    others = np.maximum(np.square(clear[1:]), FAINT**2)
+    rest = (1 - clear[0]) * others / np.maximum(others.sum(axis=0), FAINT**2)
+    raised = np.concatenate((np.maximum(clear[:1], FAINT), rest))
     return np.asarray(raised / raised.sum(axis=0), np.float32)
+
+
+def _between_samples(curve: FloatArray, at: Samples) -> FloatArray:
+    """Where the top of a parabola through each peak and its neighbours lies, samples from the peak."""
+    padded = np.pad(curve, 1, mode="edge")
+    low, top, high = padded[at], padded[at + 1], padded[at + 2]
+    bend = low - 2 * top + high
+    return np.asarray(
+        np.clip(np.where(bend < 0, 0.5 * (low - high) / np.minimum(bend, -1e-6), 0), -0.5, 0.5), np.float32
+    )
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
@@ -219,26 +271,17 @@ def _samples(seconds: int) -> int:
     return seconds * FS_HZ
 
 
-def _joined(lead: LeadBuffer) -> None:
-    """Make one part of each list."""
-    if len(lead.coarse) > 1:
-        lead.coarse = [np.concatenate(lead.coarse, axis=1)]
-        lead.at_middle = [np.concatenate(lead.at_middle)]
-
-
 def _forget(state: ReaderState) -> None:
     """Drop the seconds that no later one can see."""
-    first = max(state.first, min(state.found - TRUNK_BACK_S, state.named - CONTEXT_BACK_S - round(BEFORE_S)))
+    first = max(state.first, min(state.found - TRUNK_BACK_S, state.named - CONTEXT_BACK_S))
     gone = first - state.first
     if gone < STEP_S // 4:
         return
-    kept = state.beats >= _samples(first)
     for lead in state.leads:
-        _joined(lead)
         lead.signal = lead.signal[:, _samples(gone) :].copy()
-        lead.coarse = [lead.coarse[0][:, 5 * gone :].copy()]
-        lead.at_middle = [lead.at_middle[0][kept]]
+        lead.coarse = [np.concatenate(lead.coarse, axis=1)[:, 5 * gone :].copy()]
+        lead.waves = lead.waves[:, _samples(gone) :].copy()
         lead.clear = lead.clear[gone:].copy()
-    state.waves = state.waves[:, _samples(gone) :].copy()
-    state.beats = state.beats[kept]
+    kept = state.beats >= _samples(first)
+    state.beats, state.place = state.beats[kept], state.place[kept]
     state.first = first

@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float32]
 
 BLOCK_S = 30
 BLOCKS = 12  # six minutes
+KEPT = BLOCKS + 8  # more than a step of the reader takes in at once
 FEWEST_BEATS = 6  # in a half-minute that counts
 LIKE_THE_MEAN = 0.8  # correlation of the beats that make the common shape
 
@@ -61,7 +62,7 @@ def take_in(own: Own, beats: Samples, found_s: int, state: UsualState) -> None:
         a, b = np.searchsorted(beats, [state.done * BLOCK_S * FS_HZ, (state.done + 1) * BLOCK_S * FS_HZ])
         if b - a >= FEWEST_BEATS:
             block = Block(_medians(values[a:b]), _common(own.shapes[1, a:b]))
-            state.blocks = [*state.blocks[-BLOCKS + 1 :], (state.done, block)]
+            state.blocks = [*state.blocks[-KEPT + 1 :], (state.done, block)]
         state.done += 1
 
 

@@ -1,0 +1,145 @@
+"""The labelling part of the annotator, trained on what its trunk and context say of the training records.
+
+The numbers of each beat (edge.detect.network.features, usual) come from the very path that runs on a device: beats as
+found, one lead at a time. A small perceptron turns them into N, S, V, F, Q; three of them are averaged.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edge.detect.network.features import FEATURES
+from edge.detect.network.prepare import FS_HZ
+from edge.detect.network.reader import LeadBuffer, ReaderState, read_seconds
+from edge.detect.network.session import Network
+from edge.detect.network.usual import USUAL_FEATURES
+from edge.settings import NetworkSettings
+from edge.types import LABELS
+from training.annotator.data import SEED, Row
+
+NAMES = (*FEATURES, *USUAL_FEATURES)
+INDEX = {name: k for k, name in enumerate(NAMES)}
+OF_NEIGHBOURS = [
+    INDEX[name]
+    for name in (
+        "rr_before", "rr_after", "rr_before_change", "rr_after_change", "rr_second", "rr_spread", "compensation",
+        "corr_median", "corr_best", "corr_before", "corr_after", "share_alike", "p_corr", "p_differs",
+        "width_more", "size_more", "area_more", "sharp_more", "p_more", "pr_more", "t_more", "t_mass_more",
+    )
+]  # fmt: skip
+MATCH = round(0.15 * FS_HZ)
+MOST_OF_A_RECORD = (1600, 300, 600, 120, 1000)  # beats of N, S, V, F, Q from which one record gains little weight
+CLASS_WEIGHT = (1.0, 1.5, 1.2, 0.5, 0.6)
+SEEDS, STEPS, BATCH = 3, 1500, 1024
+RUNS = 0.3  # share of ectopic beats shown as if in the middle of a run: there is no other way to see enough runs
+JITTER = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beats:
+    """Numbers of found beats and what the reference calls them; shapes (n, 39), (n,), (n,)."""
+
+    numbers: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    record: NDArray[np.str_]
+
+
+def beats_of(rows: list[Row], network: Network) -> Beats:
+    """The beats that the network finds in each row and that have a reference label."""
+    blank = replace(network, labels=_Blank())
+    numbers, labels, records = [], [], []
+    for row in rows:
+        state = ReaderState(blank, NetworkSettings(), [LeadBuffer()])
+        _, named = read_seconds(row.signal_mv[None], state, final=True)
+        found = np.concatenate([n.beats for n in named])
+        of_found = np.concatenate([n.features for n in named])
+        nearest = np.clip(np.searchsorted(row.beats, found), 1, len(row.beats) - 1)
+        nearest -= found - row.beats[nearest - 1] < row.beats[nearest] - found
+        kept = np.abs(row.beats[nearest] - found) <= MATCH
+        kept &= row.labels[nearest] > 0
+        numbers.append(of_found[kept])
+        labels.append([LABELS.index(chr(c)) for c in row.labels[nearest[kept]]])
+        records.append(np.full(int(kept.sum()), row.record))
+    return Beats(np.concatenate(numbers), np.concatenate(labels).astype(np.int64), np.concatenate(records))
+
+
+class _Blank:
+    """Stands where the labelling will be while it is being trained."""
+
+    def run(self, _: object, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        return [np.zeros((len(inputs["features"]), len(LABELS)), np.float32)]
+
+
+class Labelling(nn.Module):
+    """Mean of the probabilities of some perceptrons; features (m, 39) -> (m, 5)."""
+
+    def __init__(self, mean: Tensor, deviation: Tensor, n: int = SEEDS) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+        self.each = nn.ModuleList(perceptron(len(mean)) for _ in range(n))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = (features - self.mean) / self.deviation
+        return torch.stack([torch.softmax(part(x), 1) for part in self.each]).mean(0)
+
+
+def perceptron(n_in: int) -> nn.Sequential:
+    """Two hidden layers of 48."""
+    return nn.Sequential(
+        nn.Linear(n_in, 48),
+        nn.ReLU(),
+        nn.Dropout(0.25),
+        nn.Linear(48, 48),
+        nn.ReLU(),
+        nn.Dropout(0.25),
+        nn.Linear(48, 5),
+    )
+
+
+def sampling(beats: Beats) -> NDArray[np.float64]:
+    """How often each beat is drawn: classes and records are levelled, but not made equal."""
+    weight = np.zeros(len(beats.labels))
+    for code in range(len(LABELS)):
+        for record in np.unique(beats.record):
+            own = (beats.labels == code) & (beats.record == record)
+            n = int(own.sum())
+            if n:
+                weight[own] = CLASS_WEIGHT[code] * min(n, MOST_OF_A_RECORD[code]) ** 0.75 / n
+    return weight / weight.sum()
+
+
+def train_labelling(beats: Beats) -> Labelling:
+    """Train the perceptrons; about a minute on one core."""
+    x, y = beats.numbers, beats.labels
+    model = Labelling(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-3))
+    chance = np.cumsum(sampling(beats))
+    calm = np.flatnonzero((y == 0) & (np.abs(x[:, INDEX["rr_before"]]) < 0.08) & (x[:, INDEX["rr_spread"]] < 0.08))
+    in_runs = (y == 2) | ((y == 1) & (x[:, INDEX["rr_usual"]] < -0.15))
+    for seed, part in enumerate(model.each):
+        torch.manual_seed(SEED + seed)
+        rng = np.random.default_rng(SEED + seed)
+        assert isinstance(part, nn.Sequential)
+        for layer in part:
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
+        optimizer = torch.optim.AdamW(part.parameters(), lr=3e-3, weight_decay=0.02)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS + 1)
+        part.train()
+        for _ in range(STEPS):
+            drawn = np.minimum(np.searchsorted(chance, rng.random(BATCH)), len(y) - 1)
+            shown = x[drawn].copy()
+            run = np.flatnonzero(in_runs[drawn] & (rng.random(BATCH) < RUNS))
+            shown[np.ix_(run, OF_NEIGHBOURS)] = x[np.ix_(rng.choice(calm, len(run)), OF_NEIGHBOURS)]
+            shown[run, INDEX["rr_local"]] = shown[run, INDEX["rr_before_s"]]
+            inputs = (torch.from_numpy(shown) - model.mean) / model.deviation
+            logits = part(inputs + JITTER * torch.randn_like(inputs))
+            loss = nn.functional.cross_entropy(logits, torch.from_numpy(y[drawn]), label_smoothing=0.03)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            optimizer.step()
+            schedule.step()
+    return model.eval()
