@@ -103,7 +103,7 @@ def stretch(sample: Sample, rng: Generator) -> Sample:
 def noise_like(n: int, rng: Generator) -> FloatArray:
     """Made noise of about unit size: electrode motion, muscle, mains, drift, in random mixture."""
     noise = np.zeros(n)
-    if rng.random() < 0.7:  # electrode motion: bumps of any width, as sharp as a QRS or as slow as a breath
+    if rng.random() < 0.85:  # electrode motion: bumps of any width, as sharp as a QRS or as slow as a breath
         n_bumps = int(rng.poisson(rng.uniform(0.3, 4.0) * n / FS_HZ)) + 1
         for centre, width, kind in zip(
             rng.integers(0, n, n_bumps), np.exp(rng.uniform(np.log(2), np.log(60), n_bumps)), rng.random(n_bumps),
@@ -118,7 +118,7 @@ def noise_like(n: int, rng: Generator) -> FloatArray:
                 bump = (1 - t**2) * bump
             elif kind < 0.65:
                 bump = np.where(t > 0, np.exp(-t), 0)
-            noise[a:b] += rng.normal() * bump
+            noise[a:b] += rng.standard_t(3) * bump
     if rng.random() < 0.5:  # coloured noise
         low, high = sorted(np.exp(rng.uniform(np.log(0.5), np.log(45), 2)))
         sos = scipy.signal.butter(2, (low, max(high, low * 1.3)), "bandpass", fs=FS_HZ, output="sos")

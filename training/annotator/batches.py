@@ -16,6 +16,7 @@ from training.annotator.data import UNKNOWN, Row
 SECONDS = 40
 N = SECONDS * FS_HZ
 PER_BATCH = (("mitdb", 7), ("cinc2017", 6), ("ludb", 3))
+MAX_BEATS = 160
 NO_P_WEIGHT = 0.1  # hours of fibrillation must not drown the minutes in which P waves are marked
 PEAK_SD = 2.0  # samples; width of the peak that marks a beat
 
@@ -27,6 +28,8 @@ class Batch:
     signal: Tensor
     waves: Tensor
     waves_mask: Tensor
+    expects_p: Tensor
+    """Shape (batch, MAX_BEATS): samples of beats before which a P wave must lie, -1 for none."""
     likely: Tensor
     likely_mask: Tensor
     classes: Tensor
@@ -160,7 +163,7 @@ class Sampler:
             drawn = replace(drawn, signal_mv=-drawn.signal_mv)
         if rng.random() < 0.2:
             drawn = replace(drawn, signal_mv=augment.lowpassed(drawn.signal_mv, rng))
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             drawn = self._noised(drawn)
         if rng.random() < 0.12:
             drawn = augment.with_gaps(drawn, rng)
@@ -168,7 +171,7 @@ class Sampler:
 
     def _noised(self, drawn: Sample) -> Sample:
         rng = self.rng
-        if self.noises and rng.random() < 0.35:
+        if self.noises and rng.random() < 0.25:
             noise = np.resize(self.noises[int(rng.integers(len(self.noises)))], N)
             noise = noise - scipy.ndimage.uniform_filter1d(noise, 2 * FS_HZ)
             noise = (noise / (np.nanstd(noise) + 1e-6)).astype(np.float32)
@@ -176,7 +179,7 @@ class Sampler:
             noise = augment.noise_like(N, rng)
         seconds = np.nan_to_num(drawn.signal_mv).reshape(-1, FS_HZ)
         scale_mv = max(0.02, float(np.quantile(np.ptp(seconds, axis=1), 0.7)))
-        return augment.with_noise(drawn, noise, scale_mv, float(np.exp(rng.uniform(np.log(0.03), np.log(1.0)))), rng)
+        return augment.with_noise(drawn, noise, scale_mv, float(np.exp(rng.uniform(np.log(0.04), np.log(1.2)))), rng)
 
     def batch(self) -> Batch:
         """One step's tensors."""
@@ -211,15 +214,34 @@ def tensors_of(sample: Sample) -> dict[str, NDArray[np.generic]]:
     likely_mask[3] = ~np.isnan(sample.noisy) & recorded
     drowned = np.nan_to_num(sample.noisy, nan=1) > 0.5
     likely_mask[:3] &= ~drowned
+    expects_p = expecting_p(sample)
     return {
         "signal": signal,
         "waves": waves,
         "waves_mask": mask,
+        "expects_p": np.pad(expects_p, (0, MAX_BEATS - len(expects_p)), constant_values=-1),
         "likely": likely.astype(np.float32),
         "likely_mask": likely_mask.astype(np.float32),
         "classes": np.array(sample.recording_class, np.int64),
         "recorded": recorded.astype(np.float32),
     }
+
+
+def expecting_p(sample: Sample) -> NDArray[np.int64]:
+    """Normal beats of rhythms with P waves, in readable signal, that do not follow the one before too closely.
+
+    Few recordings have their P waves marked, and a network that saw only those takes the look of a whole recording for
+    a sign that it has none. In normal rhythm every normal beat has one, wherever exactly it lies.
+    """
+    if sample.recording_class in (1, 2, 3) or (sample.waves & 8).any():
+        return np.empty(0, np.int64)
+    rr = np.diff(sample.beats, prepend=-N)
+    calm = (sample.labels == ord("N")) & (rr > 0.5 * FS_HZ) & (sample.beats > 40)
+    second = np.minimum(sample.beats // FS_HZ, SECONDS - 1)
+    calm &= (sample.rhythm[second] == 0) & (np.nan_to_num(sample.noisy[second], nan=1.0) == 0)
+    window = sample.beats[:, None] + np.arange(-40, 1)
+    calm &= np.isfinite(sample.signal_mv[np.clip(window, 0, N - 1)]).all(axis=1)
+    return sample.beats[calm][:MAX_BEATS].astype(np.int64)
 
 
 def collate(items: list[dict[str, NDArray[np.generic]]]) -> Batch:

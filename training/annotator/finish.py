@@ -31,7 +31,7 @@ def finish(rows_file: Path, trained: Path, out: Path) -> None:
     rows = [r for r in seen_rows(read(rows_file), trained) if r.source == "mitdb"]
     beats = beats_of(rows, Network("training", trunk, context, None))
     export_labelling(train_labelling(beats), len(NAMES), out)
-    write_annotator(out, f"annotator-{trained.name}")
+    write_annotator(out, "annotator" if trained.name == "all" else f"annotator-fold{trained.name}")
     shutil.copy(trained / HELD_OUT, out / HELD_OUT)
 
 

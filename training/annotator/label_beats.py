@@ -30,12 +30,13 @@ OF_NEIGHBOURS = [
         "width_more", "size_more", "area_more", "sharp_more", "p_more", "pr_more", "t_more", "t_mass_more",
     )
 ]  # fmt: skip
+S, V = LABELS.index("S"), LABELS.index("V")
 MATCH = round(0.15 * FS_HZ)
 MOST_OF_A_RECORD = (1600, 300, 600, 120, 1000)  # beats of N, S, V, F, Q from which one record gains little weight
 CLASS_WEIGHT = (1.0, 1.5, 1.2, 0.5, 0.6)
 SEEDS, STEPS, BATCH = 3, 1500, 1024
 RUNS = 0.3  # share of ectopic beats shown as if in the middle of a run: there is no other way to see enough runs
-JITTER = 0.1
+JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +119,7 @@ def train_labelling(beats: Beats) -> Labelling:
     model = Labelling(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-3))
     chance = np.cumsum(sampling(beats))
     calm = np.flatnonzero((y == 0) & (np.abs(x[:, INDEX["rr_before"]]) < 0.08) & (x[:, INDEX["rr_spread"]] < 0.08))
-    in_runs = (y == 2) | ((y == 1) & (x[:, INDEX["rr_usual"]] < -0.15))
+    in_runs = (y == V) | ((y == S) & (x[:, INDEX["rr_usual"]] < -0.15))
     for seed, part in enumerate(model.each):
         torch.manual_seed(SEED + seed)
         rng = np.random.default_rng(SEED + seed)
@@ -135,6 +136,11 @@ def train_labelling(beats: Beats) -> Labelling:
             run = np.flatnonzero(in_runs[drawn] & (rng.random(BATCH) < RUNS))
             shown[np.ix_(run, OF_NEIGHBOURS)] = x[np.ix_(rng.choice(calm, len(run)), OF_NEIGHBOURS)]
             shown[run, INDEX["rr_local"]] = shown[run, INDEX["rr_before_s"]]
+            shown[run, INDEX["rr_onset"]] = shown[run, INDEX["rr_usual"]]  # a run begins with a step
+            slow = run[
+                (y[drawn[run]] == V) & (rng.random(len(run)) < 0.5)
+            ]  # and may be no faster than the sinus rhythm
+            shown[np.ix_(slow, [INDEX["rr_usual"], INDEX["rr_onset"]])] = rng.normal(0, 0.08, (len(slow), 1))
             inputs = (torch.from_numpy(shown) - model.mean) / model.deviation
             logits = part(inputs + JITTER * torch.randn_like(inputs))
             loss = nn.functional.cross_entropy(logits, torch.from_numpy(y[drawn]), label_smoothing=0.03)

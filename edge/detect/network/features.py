@@ -20,6 +20,7 @@ QRS = (-15, 20)  # samples around the beat: -120 to 160 ms
 P = (-36, -9)  # -290 to -70 ms
 T = (22, 46)  # 180 to 370 ms
 ALIKE = 0.90  # correlation from which two complexes count as the same shape
+STEADY = 0.12  # RR intervals this near (natural logarithm) to a beat's own belong to the same rate
 SHIFTS = (-1, 0, 1)  # samples by which two beats may be set apart after centring
 BLOCK = 4096
 
@@ -53,7 +54,7 @@ FEATURES = (
     "rr_before", "rr_after", "rr_before_change", "rr_after_change", "rr_second", "rr_local", "rr_spread", "compensation",
     "corr_median", "corr_best", "corr_before", "corr_after", "share_alike", "p_corr", "p_differs",
     "width", "width_more", "size_more", "area_more", "sharp", "sharp_more", "p", "p_more", "pr_more", "t_more", "t_mass_more",
-    "rr_before_s", "af",
+    "rr_before_s", "af", "rr_onset",
 )  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def _block(own: Own, beats: Samples, af: FloatArray, block: slice) -> FloatArray
     apart_s = (beats[place] - beats[index][:, None]) / FS_HZ
     near &= (apart_s >= -BEFORE_S) & (apart_s <= AFTER_S)
     timing = _timing(apart_s, near)
-    columns: list[NDArray[np.floating]] = [*timing, *_alike(own, index, place, near)]
+    columns: list[NDArray[np.floating]] = [*timing[:8], *_alike(own, index, place, near)]
 
     def more(values: FloatArray) -> FloatArray:
         usual = _median(np.where(near, values[place], np.nan))
@@ -124,13 +125,13 @@ def _block(own: Own, beats: Samples, af: FloatArray, block: slice) -> FloatArray
     columns += [
         width[index] / 10, more(width) / 6, more(size), 2 * more(own.area), 4 * own.sharp[index], 4 * more(own.sharp),
         own.p[index], more(own.p), more(own.pr) / 6, 2 * more(own.t), more(own.t_mass) / 6,
-        timing[5] + timing[0], af[index],
+        timing[5] + timing[0], af[index], timing[8],
     ]  # fmt: skip
     return np.asarray(np.clip(np.nan_to_num(np.stack(columns, axis=1)), -3, 3), np.float32)
 
 
 def _timing(apart_s: NDArray[np.float64], near: NDArray[np.bool_]) -> list[FloatArray]:
-    """The first eight features, from the times of the neighbours."""
+    """The first eight features and the last one, from the times of the neighbours."""
     times = np.insert(np.where(near, apart_s, np.nan), BEFORE, 0.0, axis=1)
     rr = np.log(np.maximum(np.diff(times, axis=1), 0.08))  # NaN where unknown
     local = rr[:, BEFORE - NEAREST - 1 :]
@@ -143,9 +144,25 @@ def _timing(apart_s: NDArray[np.float64], near: NDArray[np.bool_]) -> list[Float
     both = np.log(np.maximum(np.exp(before) + np.exp(after), 0.1) / 2)
     columns = (
         before - median, after - median, before - rr[:, BEFORE - 2], after - before, rr[:, BEFORE + 1] - median,
-        median, spread, both - median,
+        median, spread, both - median, _onset(rr[:, :BEFORE]),
     )  # fmt: skip
     return [np.asarray(column, np.float32) for column in columns]
+
+
+def _onset(rr: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How abruptly the rate of each beat began: its RR against the last one that was different; 0 where none was seen.
+
+    `rr`: natural logarithms of the intervals up to the beat's own, the last column. A run of early beats began with a
+    step, a sinus rhythm that grows faster did not.
+    """
+    own, onset = rr[:, -1], np.zeros(len(rr))
+    steady = np.isfinite(own)
+    for column in range(rr.shape[1] - 2, -1, -1):
+        other = rr[:, column]
+        differs = steady & (np.abs(own - other) >= STEADY)
+        onset[differs] = (own - other)[differs]
+        steady &= np.isfinite(other) & ~differs
+    return onset
 
 
 def _alike(own: Own, index: Samples, place: Samples, near: NDArray[np.bool_]) -> list[FloatArray]:

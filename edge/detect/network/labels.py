@@ -1,6 +1,9 @@
 """Labels of beats from their probabilities, and what single beats cannot show: runs, and rhythms without sinus beats.
 
 * Inside atrial fibrillation no beat is supraventricular ectopic: there is no sinus rhythm to come early in.
+* Early is early against something: a beat in step with a rate that did not begin with a step, and that is not far
+  from the usual one, is not called supraventricular ectopic, however its P wave looks: a sinus rhythm that grows
+  faster hides it in the T wave.
 * A supraventricular run goes on while its beats come as early, against the rhythm before it, as its first one did:
   within the run each beat is in step with its neighbours, and a single beat looks normal.
 """
@@ -20,7 +23,9 @@ from edge.types import LABELS, Labels, Samples
 FloatArray = NDArray[np.float32]
 
 NAMES = (*FEATURES, *USUAL_FEATURES)
-AF, LOCAL, LIKE_USUAL = (NAMES.index(name) for name in ("af", "rr_local", "corr_usual"))
+AF, LOCAL, LIKE_USUAL, BEFORE, ONSET, USUAL = (
+    NAMES.index(name) for name in ("af", "rr_local", "corr_usual", "rr_before", "rr_onset", "rr_usual")
+)
 N, S, V = (LABELS.index(letter) for letter in "NSV")
 
 
@@ -44,7 +49,12 @@ def label_beats(
     if len(beats) == 0:
         return np.empty(0, np.uint8)
     allowed = probability.copy()
-    allowed[features[:, AF] >= settings.af_no_ectopy, S] = 0
+    early = np.log(settings.early_share)
+    in_step = (features[:, BEFORE] > early) & (features[:, ONSET] > early)
+    in_step &= features[:, USUAL] > np.log(settings.far_share)
+    barred = in_step | (features[:, AF] >= settings.af_no_ectopy)
+    allowed[barred, N] += allowed[barred, S]
+    allowed[barred, S] = 0
     best = allowed.argmax(axis=1)
     rr_s = np.diff(beats, prepend=state.last) / FS_HZ
     fibrillating = features[:, AF] >= settings.af_no_ectopy

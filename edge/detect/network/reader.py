@@ -224,7 +224,7 @@ def _context(coarse: FloatArray, present: FloatArray, own: slice, network: Netwo
     if recorded[own].any():
         of_second, classes, _ = network.run_context(coarse)
         chance = sigmoid(of_second) * recorded
-    classes = np.concatenate((np.where(recorded, classes[:4], NEVER), classes[4:]))
+    classes = np.concatenate((np.where(recorded, classes[:4], NEVER), classes[4:] * recorded))
     return chance, classes
 
 

@@ -65,7 +65,10 @@ def load_network(folder: Path = SHIPPED / "annotator") -> Network:
     options.log_severity_level = 3
     sessions = []
     for part in PARTS:
-        path = bundle.file(part)
+        try:
+            path = bundle.file(part)
+        except KeyError as error:
+            raise ModelError(f"{folder / 'bundle.toml'} says no {error} of {part}", "Install the bundle again") from error
         try:
             sessions.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
         except Exception as error:  # onnxruntime raises kinds of its own, none of them documented
@@ -80,3 +83,12 @@ def shipped_network() -> Network | None:
         return load_network()
     except (ExtraMissing, ModelError):
         return None
+
+
+def why_no_network() -> str:
+    """Why `shipped_network` gives none, in one line with the next step; empty where it gives one."""
+    try:
+        load_network()
+    except (ExtraMissing, ModelError) as error:
+        return str(error)
+    return ""
