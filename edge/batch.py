@@ -4,12 +4,12 @@ import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edge.errors import AnyecgError
-from edge.inputs import analysis_lead, annotations_of, open_input
+from edge.inputs import analysis_lead, annotations_of, open_input, why_unread
 from edge.report.files import Analysed, write_files
 from edge.report.summary import summarise
 from edge.settings import Settings
@@ -24,6 +24,8 @@ class Result:
     summary: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
     """Why it failed, in one line; None when it did not."""
+    unread: str = ""
+    """Why beats were found and not read; empty where they were, or where there is nothing to read."""
 
 
 def analyse_all(
@@ -58,11 +60,13 @@ def analyse_one(
         recording = open_input(text, folder, lead)
         try:
             annotations = annotations_of(recording, settings)
-            index = analysis_lead(recording.info.leads)
-            summary = summarise(recording.info, annotations, index, settings)
+            info, index = recording.info, analysis_lead(recording.info.leads)
+            if unread := why_unread(info, annotations):
+                info = replace(info, notes=(*info.notes, unread))
+            summary = summarise(info, annotations, index, settings, recording)
             files = write_files(Analysed(recording, annotations, index, summary), out, formats)
         finally:
             recording.close()
     except AnyecgError as error:
         return Result(text, problem=str(error))
-    return Result(text, [str(file) for file in files], summary)
+    return Result(text, [str(file) for file in files], summary, unread=unread)

@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from edge.errors import AnyecgError, UsageError
-from edge.inputs import annotations_of, open_input
+from edge.inputs import annotations_of, no_network, open_input, why_unread
 from edge.settings import Settings, from_tables, home, read_toml
 
 PARTLY_DONE = 4
+LEAST_BURDEN_PERCENT = 0.05  # less is not told in the one line
 
 app = typer.Typer(
     help="An ECG goes in, a grounded answer comes out. Not a medical device.",
@@ -62,7 +63,7 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Measure recordings and write reports, tables and annotations."""
-    from edge.batch import analyse_all
+    from edge.batch import Result, analyse_all
     from edge.report.files import FORMATS, PLANNED
 
     wanted = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
@@ -71,13 +72,16 @@ def analyze(
             later = " yet" if name in PLANNED else ""
             raise UsageError(f"The format {name!r} is not written{later}", f"Formats: {', '.join(FORMATS)}")
     settings = _settings(settings_file)
-    done, failed = [], []
+    done: list[Result] = []
+    failed: list[Result] = []
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
         bar = progress.add_task("analyse", total=len(inputs))
         for result in analyse_all(inputs, out, wanted, home(), settings, lead, jobs):
             progress.advance(bar)
             if result.problem is None:
+                if result.unread and not as_json and not any(r.unread for r in done):
+                    typer.echo(result.unread, err=True)
                 done.append(result)
             else:
                 failed.append(result)
@@ -127,8 +131,11 @@ def ask(
     try:
         for text in inputs:
             recordings.append(open_input(text, home(), lead))
-        sources = [Source(r.info, annotations_of(r, settings)) for r in recordings]
+        sources = [Source(r.info, annotations_of(r, settings), r) for r in recordings]
         info = sources[0].info
+        unread = [why for source in sources if (why := why_unread(source.info, source.annotations))]
+        if unread and not as_json:
+            typer.echo(unread[0], err=True)
         document = Answerer(settings, language).ask(
             question,
             sources,
@@ -167,6 +174,7 @@ def run(
     no_model: Annotated[bool, typer.Option("--no-model", help="Plain sentences only.")] = False,
 ) -> None:
     """Run the gateway: keep, analyse, publish and answer over MQTT."""
+    from edge.detect.network.session import why_no_network
     from edge.serve.service import RunOptions, options_from, serve
 
     given: dict[str, Any] = {
@@ -174,6 +182,8 @@ def run(
         "gateway": gateway, "device": device,
     }  # fmt: skip
     options, settings = options_from(read_toml(config) if config else {}, given, RunOptions())
+    if why := why_no_network():
+        typer.echo(f"{no_network(why)}.", err=True)
     work = serve(options, settings, home(), typer.echo, exit_at_end=exit_at_end, use_model=not no_model)
     asyncio.run(_until_terminated(work))
 
@@ -323,5 +333,14 @@ def _headline(summary: dict[str, Any]) -> str:
     """The main figures in one line."""
     rate, share = summary["rate"]["heart_rate_mean"], summary["quality"]["analysable_share"]["value"]
     told = f"{rate['value']:.0f} bpm" if rate["value"] is not None else f"rate not measurable ({rate['reason']})"
-    beats = summary["rate"]["beat_count"]["value"]
-    return f"{told}, {beats or 0:.0f} beats, {share or 0:.0f} % analysable"
+    told += f", {summary['rate']['beat_count']['value'] or 0:.0f} beats"
+    ectopy, rhythm = summary["ectopy"], summary["rhythm"]
+    kinds = {kind: ectopy[f"{kind}_ectopic_count"]["value"] for kind in ("ventricular", "supraventricular")}
+    if None not in kinds.values():
+        told += f" ({', '.join(f'{count:.0f} {kind}' for kind, count in kinds.items())})"
+    if rhythm["name"] is not None:
+        told += f", {rhythm['name']}"
+    burden = None if rhythm["af_burden"] is None else rhythm["af_burden"]["value"]
+    if burden is not None and burden >= LEAST_BURDEN_PERCENT:
+        told += f", AF burden {burden:.{0 if burden >= 10 else 1}f} %"
+    return f"{told}, {share or 0:.0f} % analysable"

@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Literal
 
 from edge.ask.answer import new_model
+from edge.detect.network.session import load_network, why_no_network
 from edge.errors import AnyecgError
+from edge.formats.memory import ArrayRecording, demo_recording
+from edge.inputs import WITHOUT_NETWORK
 from edge.models.bundle import SHIPPED, load_bundle
+from edge.pipeline import annotate
 from edge.recording.library import folder_bytes, recordings
 from edge.settings import Settings
 
 Level = Literal["ok", "note", "problem"]
 LOW_DISK_GB = 2.0  # two weeks of a strap's signal
+TRIED_S = 20  # of the demo ECG are read to see whether the network runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Finding:
 def examine(folder: Path, settings: Settings) -> list[Finding]:
     """Look at everything; nothing found here raises."""
     findings = []
-    for check in (_python, _packages, _onnxruntime, _planner, _language_model, _bluetooth, _broker):
+    for check in (_python, _packages, _onnxruntime, _annotator, _planner, _language_model, _bluetooth, _broker):
         try:
             findings.append(check(settings))
         except Exception as error:
@@ -61,13 +66,36 @@ def _packages(_: Settings) -> Finding:
 
 
 def _onnxruntime(_: Settings) -> Finding:
-    import onnxruntime
-
+    what = "ONNX Runtime"
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return Finding(what, "problem", str(error), "pip install onnxruntime")
     return Finding(
-        "ONNX Runtime",
+        what,
         "ok",
         f"{onnxruntime.__version__}, providers: {', '.join(onnxruntime.get_available_providers())}",
     )
+
+
+def _annotator(settings: Settings) -> Finding:
+    """Reads some seconds with the network that labels beats: it may load and not fit this version."""
+    what = "Annotator network"
+    why = why_no_network()
+    if not why:
+        network, demo = load_network(), demo_recording()
+        fs_hz = demo.info.fs_hz
+        try:
+            annotate(
+                ArrayRecording("tried", demo.read_mv(0, round(TRIED_S * fs_hz)), fs_hz), (0,), settings, network=network
+            )
+        except Exception as error:  # ONNX Runtime raises kinds of its own, none of them documented
+            why = f"{network.name} does not run: {type(error).__name__}: {error}"
+        else:
+            return Finding(what, "ok", f"{network.name} runs, hashes as shipped")
+    absent = importlib.util.find_spec("onnxruntime") is None
+    advice = "pip install onnxruntime" if absent else "pip install --force-reinstall --no-deps anyecg-edge"
+    return Finding(what, "problem", f"{why}. {WITHOUT_NETWORK}", advice)
 
 
 def _planner(_: Settings) -> Finding:

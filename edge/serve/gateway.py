@@ -211,7 +211,7 @@ class Gateway:
                 info = replace(info, present_s=info.offset_of(datetime.fromtimestamp(present_s, UTC)))
             return self.answerer.ask(
                 question,
-                [Asked(info, stored.annotations())],
+                [Asked(info, stored.annotations(), stored)],
                 from_s=parse_time(start, info) if start else None,
                 to_s=parse_time(end, info) if end else None,
                 on_words=on_words,

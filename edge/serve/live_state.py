@@ -173,8 +173,7 @@ def open_rhythm(state: LiveState) -> RhythmSpan | None:
     """The rhythm that goes on, as far as it can be told now; None where there is none."""
     if not state.recent:
         return None
-    rhythm = state.recent[-1].rhythm_now
-    return rhythm
+    return state.recent[-1].rhythm_now
 
 
 def _stop_s(decided: Decided) -> int:

@@ -28,7 +28,6 @@ def test_every_beat_of_an_even_rhythm_is_found_and_no_other(bpm: int) -> None:
     assert (found.quality != State.UNUSABLE).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the detector is blind for 200 ms after a beat: every second one is taken")
 def test_every_beat_at_300_bpm_is_found() -> None:
     counts = compared(times_of(300, 60), analysed(even_ecg(300, FS_HZ, 60), FS_HZ))
     assert counts.missed <= 2
@@ -81,9 +80,7 @@ def test_the_demo_ecg_yields_its_beats_and_no_pause() -> None:
     found = annotate(demo_recording())
     assert 495 <= len(found.beats) <= 515
     facts = measure(context_of(found, 0.0, 300.0, RhythmSettings()), "pauses")
-    longest_s = facts["longest_rr"].value
-    assert longest_s is not None
-    assert longest_s < 1.5
+    assert facts["pauses_2.0s"].value == 0
 
 
 @pytest.mark.parametrize("pause_s", [3.0, 4.0, 7.0, 12.0])

@@ -28,6 +28,7 @@ NAMED_AHEAD_S = 6  # the context looks 5.4 s ahead, a beat's numbers 4 s
 CONTEXT_BACK_S = 34  # its reach back is 29 s
 STEP_S = 120  # most seconds taken through the network at once: bounds memory
 FAINT = 0.02  # how clear a lead counts at least
+QUIET = 0.15  # peak-to-peak, in units of the scale: a line so quiet hides no beat, whatever else it may be
 NEVER = np.float32(-30)  # the logit of what is not there
 N_NUMBERS = len(FEATURES) + len(USUAL_FEATURES)
 
@@ -79,6 +80,8 @@ class LeadBuffer:
     clear: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     """Per found second, 0 to 1."""
     usual: UsualState = field(default_factory=UsualState)
+    usable: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    """Per second handed in: whether the lead can be read at all; a line without contact looks clear to the network."""
 
 
 @dataclass(slots=True)
@@ -104,17 +107,25 @@ class ReaderState:
         return self.first + int(min(lead.signal.shape[1] for lead in self.leads)) // FS_HZ
 
 
-def read_seconds(seconds_mv: FloatArray, state: ReaderState, *, final: bool = False) -> tuple[list[Found], list[Named]]:
+def read_seconds(
+    seconds_mv: FloatArray, state: ReaderState, usable: NDArray[np.bool_] | None = None, *, final: bool = False
+) -> tuple[list[Found], list[Named]]:
     """Take in whole seconds at 125 Hz, shape (n_leads, n), NaN where nothing was recorded; return what is certain now.
 
+    `usable`, shape (n_leads, n_seconds): where other leads do not speak for this one at once (default: everywhere).
     With `final` nothing follows: what waited for its surroundings is decided without them.
     """
     found: list[Found] = []
     named: list[Named] = []
     n = seconds_mv.shape[1]
-    for a in range(0, max(1, n), STEP_S * FS_HZ):
-        last = final and a + STEP_S * FS_HZ >= n
-        _prepare(seconds_mv[:, a : a + STEP_S * FS_HZ], state, final=last)
+    if usable is None:
+        usable = np.ones((len(state.leads), n // FS_HZ), bool)
+    for lead, row in zip(state.leads, usable, strict=True):
+        lead.usable = np.concatenate((lead.usable, row))
+    step = STEP_S * FS_HZ if np.isfinite(seconds_mv).any() else max(1, n)  # a gap costs next to nothing
+    for a in range(0, max(1, n), step):
+        last = final and a + step >= n
+        _prepare(seconds_mv[:, a : a + step], state, final=last)
         while (news := _find(state, final=last)) is not None:
             found.append(news)
         if (names := _name(state, final=last)) is not None:
@@ -136,7 +147,8 @@ def _find(state: ReaderState, *, final: bool) -> Found | None:
     first, stop = state.found, state.prepared - (0 if final else AHEAD_S)
     if stop <= first:
         return None
-    stop = min(stop, first + STEP_S)
+    if any(lead.signal[1, _samples(first - state.first) :].any() for lead in state.leads):
+        stop = min(stop, first + STEP_S)
     seen, seen_stop = max(state.first, first - TRUNK_BACK_S), min(state.prepared, stop + AHEAD_S)
     own, own_seconds = slice(_samples(first - seen), _samples(stop - seen)), slice(first - seen, stop - seen)
     curves: list[FloatArray] = []
@@ -146,7 +158,11 @@ def _find(state: ReaderState, *, final: bool) -> Found | None:
         window = lead.signal[:, _samples(seen - state.first) : _samples(seen_stop - state.first)]
         present = window[1].reshape(-1, FS_HZ).mean(axis=1)
         logits, coarse, noise = _trunk(np.ascontiguousarray(window), present, own_seconds, state.network)
-        clears.append(np.asarray(present * (1 - sigmoid(noise.reshape(-1, 5).mean(axis=1))), np.float32))
+        quiet = np.ptp(window[0].reshape(-1, FS_HZ), axis=1) < QUIET
+        clear = present * np.where(quiet, 1, 1 - sigmoid(noise.reshape(-1, 5).mean(axis=1)))
+        if len(state.leads) > 1:
+            clear = clear * lead.usable[seen - state.first : seen_stop - state.first]
+        clears.append(np.asarray(clear, np.float32))
         recorded |= window[1] > 0
         curves.append(logits[3])
         lead.coarse.append(coarse[:, 5 * own_seconds.start : 5 * own_seconds.stop])
@@ -175,6 +191,7 @@ def _trunk(
             np.zeros(5 * n, np.float32),
         )
     logits, coarse, noise = network.run_trunk(window)
+    logits = np.where(np.repeat(present > 0, FS_HZ), logits, NEVER)
     return logits, coarse * np.repeat(present > 0, 5).astype(np.float32), noise
 
 
@@ -282,6 +299,7 @@ def _forget(state: ReaderState) -> None:
         lead.coarse = [np.concatenate(lead.coarse, axis=1)[:, 5 * gone :].copy()]
         lead.waves = lead.waves[:, _samples(gone) :].copy()
         lead.clear = lead.clear[gone:].copy()
+        lead.usable = lead.usable[gone:].copy()
     kept = state.beats >= _samples(first)
     state.beats, state.place = state.beats[kept], state.place[kept]
     state.first = first

@@ -68,7 +68,9 @@ def load_network(folder: Path = SHIPPED / "annotator") -> Network:
         try:
             path = bundle.file(part)
         except KeyError as error:
-            raise ModelError(f"{folder / 'bundle.toml'} says no {error} of {part}", "Install the bundle again") from error
+            raise ModelError(
+                f"{folder / 'bundle.toml'} says no {error} of {part}", "Install the bundle again"
+            ) from error
         try:
             sessions.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
         except Exception as error:  # onnxruntime raises kinds of its own, none of them documented
