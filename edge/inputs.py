@@ -62,10 +62,10 @@ def open_input(text: str, folder: Path, lead: str | None = None) -> Recording:
         return _only(StoredRecording(path), lead)
     if ID_PATTERN.fullmatch(text) and (folder / f"{text}{SUFFIX}").is_file():
         return _only(StoredRecording(folder / f"{text}{SUFFIX}"), lead)
-    if (latest := latest_of(text, folder)) is not None and not path.exists():
-        return _only(StoredRecording(latest), lead)
     if text == DEMO_ID and not path.exists():
         return _only(demo_recording(), lead)
+    if (latest := latest_of(text, folder)) is not None and not path.exists():
+        return _only(StoredRecording(latest), lead)
     if not text.strip():
         raise InputUnreadable("The input's name is empty", "Give a file, or the id of a stored recording")
     return open_file(path, lead)

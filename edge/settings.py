@@ -25,14 +25,14 @@ class QualitySettings:
     noise_usable_mv: float = 0.050  # RMS above 40 Hz where P and T limits are lost (P waves are about 0.1 mV)
     noise_unusable_mv: float = 0.250  # RMS above 40 Hz where small QRS are lost
     noise_qrs_ratio: float = 0.60  # RMS above 40 Hz over RMS of 5-30 Hz: white noise gives 1.3 to 2 at 250-360 Hz
-    min_kurtosis: float = 4.0  # of the 5-30 Hz band over 5 s; Gaussian noise has 3; see bench/results/quality.json
+    min_kurtosis: float = 4.0  # of the 5-30 Hz band over 5 s; Gaussian noise has 3; `bench cinc2017` tells the shares
     good_kurtosis: float = 6.0  # below, beats stand out, but what lies between them does not
     min_fs_hz: float = 80.0  # the detector's 5-30 Hz band and a noise band above 35 Hz must exist
 
 
 @dataclass(frozen=True, slots=True)
 class BeatSettings:
-    """How the beat detector is windowed; scored in bench/results/beats.json."""
+    """How the classical beat detector is windowed; it serves where the network cannot run."""
 
     window_s: int = 10  # whole seconds; beats are decided for so much at a time; with `ahead_s` the largest live delay
     before_s: int = 20  # whole seconds; context before, in which the detector's thresholds settle

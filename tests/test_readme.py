@@ -29,4 +29,4 @@ def test_every_command_and_file_that_the_readme_names_exists() -> None:
         assert (root / script).is_file()
     for link in re.findall(r"\]\((\w[\w/.]+)\)", README):
         assert (root / link).is_file()
-    assert len(STEPS) == 4
+    assert len(STEPS) == 5

@@ -5,7 +5,7 @@
 * unusable  nothing is measured in this second, and no interval is taken across it
 
 The cut-offs live in `edge.settings.QualitySettings`; how the states fall on recordings that people marked as
-noisy is kept in bench/results/quality.json.
+noisy is told by `anyecg bench cinc2017`.
 """
 
 from enum import IntEnum, IntFlag

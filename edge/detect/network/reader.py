@@ -22,7 +22,7 @@ from edge.types import Samples
 
 FloatArray = NDArray[np.float32]
 
-AHEAD_S = 1  # the trunk looks 0.75 s ahead, a beat's neighbourhood 0.1 s
+AHEAD_S = 1  # the trunk looks 0.75 s ahead, a beat's neighbourhood 0.2 s
 TRUNK_BACK_S = 15  # its reach back is 13 s; one more for the neighbourhood, one to spare
 NAMED_AHEAD_S = 6  # the context looks 5.4 s ahead, a beat's numbers 4 s
 CONTEXT_BACK_S = 34  # its reach back is 29 s
