@@ -11,7 +11,7 @@ from edge.types import Absent, Point, Samples, Wave
 
 FloatArray = NDArray[np.float32]
 
-APART = round(0.16 * FS_HZ)  # samples; a beat is the highest point so far to either side; at 300 bpm they are 0.2 s apart
+APART = round(0.16 * FS_HZ)  # samples; a beat is the highest point so far to either side (300 bpm is 0.2 s apart)
 REACH_QRS = round(0.10 * FS_HZ)  # from the beat to the middle of its QRS
 LONGEST_PR = round(0.45 * FS_HZ)  # a P wave's middle lies at most so long before the QRS
 LONGEST_T = round(0.60 * FS_HZ)  # a T wave's middle lies at most so long after the beat
