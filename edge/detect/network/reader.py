@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from edge.detect.network import prepare as prep
 from edge.detect.network.decode import find_peaks, find_waves, sigmoid
-from edge.detect.network.features import FEATURES, beat_features, own_numbers
+from edge.detect.network.features import beat_features, own_numbers
 from edge.detect.network.prepare import FS_HZ
-from edge.detect.network.session import Network
-from edge.detect.network.usual import USUAL_FEATURES, UsualState, take_in, usual_features
+from edge.detect.network.session import N_NUMBERS, Network
+from edge.detect.network.usual import UsualState, take_in, usual_features
 from edge.settings import NetworkSettings
 from edge.types import Samples
 
@@ -30,7 +30,6 @@ STEP_S = 120  # most seconds taken through the network at once: bounds memory
 FAINT = 0.02  # how clear a lead counts at least
 QUIET = 0.15  # peak-to-peak, in units of the scale: a line so quiet hides no beat, whatever else it may be
 NEVER = np.float32(-30)  # the logit of what is not there
-N_NUMBERS = len(FEATURES) + len(USUAL_FEATURES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

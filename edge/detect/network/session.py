@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.network.features import FEATURES
+from edge.detect.network.usual import USUAL_FEATURES
 from edge.errors import ExtraMissing, ModelError
 from edge.models.bundle import SHIPPED, load_bundle
 
 FloatArray = NDArray[np.float32]
 PARTS = ("trunk", "context", "labels")
+N_NUMBERS = len(FEATURES) + len(USUAL_FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,12 @@ def load_network(folder: Path = SHIPPED / "annotator") -> Network:
             sessions.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
         except Exception as error:  # onnxruntime raises kinds of its own, none of them documented
             raise ModelError(f"onnxruntime does not load {path}: {error}", "Install the bundle again") from error
+    wanted = sessions[-1].get_inputs()[0].shape[1]
+    if wanted != N_NUMBERS:
+        raise ModelError(
+            f"Bundle {bundle.name} labels beats by {wanted} numbers, this version makes {N_NUMBERS}",
+            "Install the bundle that came with this version",
+        )
     return Network(bundle.name, *sessions)
 
 

@@ -158,3 +158,8 @@ def test_with_a_damaged_bundle_beats_are_found_by_rules(bundle: Path, monkeypatc
     found = annotate(demo_recording())
     assert len(found.beats) > 450
     assert not found.read
+
+
+def test_a_labelling_for_other_numbers_is_an_error(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.detect.network.session.N_NUMBERS", 7)
+    assert "makes 7" in said(bundle)
