@@ -105,6 +105,8 @@ def read_on(part_mv: NDArray[np.float32], state: ReadingState, *, final: bool = 
         stop = seconds_begun(state.signal_stop, state.fs_hz)
     else:
         stop = int((state.signal_stop - reach_of(state.fs_hz)) / state.fs_hz)
+    if stop <= first and not final:  # packets come several to the second
+        return []
     stop = max(first, stop)
     seconds_mv, usable = _seconds(first, stop, state)
     found, named = read_seconds(seconds_mv, state.reader, usable, final=final)
@@ -206,7 +208,9 @@ def _reading(named: Named, state: ReadingState) -> Reading | None:
         named.labels[kept], named.features[kept], named.beats[kept], state.labels, state.settings.network
     )
     points, absent = named.points[kept], named.absent[kept].copy()
-    waves = np.where(np.isnan(points), NO_POINT, np.rint(points * (state.fs_hz / FS_HZ))).astype(np.int16)
+    moved = np.rint(points * (state.fs_hz / FS_HZ))
+    told = np.abs(moved) <= np.iinfo(np.int16).max  # false for NaN, and beyond 50 kHz for what lies farthest
+    waves = np.where(told, moved, NO_POINT).astype(np.int16)
     in_second = second[kept]
     af = named.likely[in_second, Likely.AF] + named.likely[in_second, Likely.AFL]
     _leave_out(waves, absent, Wave.P, af >= state.settings.network.af_no_ectopy, Absent.NO_ATRIAL_RHYTHM)

@@ -1,8 +1,7 @@
 """A second look at beats: those set on a P wave are moved, overlooked wide ones added, T waves dropped.
 
 The derivative detector follows slopes, so a ventricular beat with gentle ones can pass unseen and its absence would be
-read as a pause. Here every beat is compared by its size in a lower band (4-20 Hz) with the beats around it. On MIT-BIH DS1
-it raised the bare detector's Se / +P from 98.94 / 99.32 to 99.53 / 99.54 % (`bench mitdb` without a network).
+read as a pause. Here every beat is compared by its size in a lower band (4-20 Hz) with the beats around it.
 """
 
 from itertools import pairwise
