@@ -15,7 +15,7 @@ from training.annotator.data import UNKNOWN, Row
 
 SECONDS = 40
 N = SECONDS * FS_HZ
-PER_BATCH = (("mitdb", 7), ("cinc2017", 6), ("ludb", 3))
+PER_BATCH = (("mitdb", 6), ("cinc2017", 6), ("ludb", 4))
 MAX_BEATS = 160
 NO_P_WEIGHT = 0.1  # hours of fibrillation must not drown the minutes in which P waves are marked
 PEAK_SD = 2.0  # samples; width of the peak that marks a beat
@@ -29,7 +29,9 @@ class Batch:
     waves: Tensor
     waves_mask: Tensor
     expects_p: Tensor
-    """Shape (batch, MAX_BEATS): samples of beats before which a P wave must lie, -1 for none."""
+    """Shape (batch, MAX_BEATS): samples of beats before which a P wave must lie, -1 for none …"""
+    expects_no_p: Tensor
+    """… and of beats before which none can lie."""
     likely: Tensor
     likely_mask: Tensor
     classes: Tensor
@@ -44,6 +46,10 @@ class Sampler:
         self.rows = {source: [r for r in rows if r.source == source] for source, _ in PER_BATCH}
         self.noises = [r.signal_mv for r in self.rows["cinc2017"] if r.recording_class == 3]
         self.partner = self._partners(self.rows["mitdb"])
+        leads: dict[str, list[Row]] = {}
+        for row in self.rows["ludb"]:
+            leads.setdefault(row.record, []).append(row)
+        self.leads = list(leads.values())
         self.rare = self._rare(self.rows["mitdb"])
         by_class: dict[int, list[int]] = {}
         for k, row in enumerate(self.rows["cinc2017"]):
@@ -124,18 +130,19 @@ class Sampler:
         )  # fmt: skip
 
     def _ludb(self) -> Sample:
-        rng, rows = self.rng, self.rows["ludb"]
+        rng = self.rng
         signal, waves = np.full(N, np.nan, np.float32), np.zeros(N, np.uint8)
         rhythm, known = np.full(SECONDS, UNKNOWN, np.uint8), np.ones(N, bool)
         beats: list[NDArray[np.int32]] = []
         at = 0
         for _ in range(3):
-            row = rows[int(rng.integers(len(rows)))]
+            leads = self.leads[int(rng.integers(len(self.leads)))]
+            row = leads[int(rng.integers(len(leads)))]
             n = len(row.signal_mv)
             at += FS_HZ * int(rng.integers(0, 4))
             if at + n > N:
                 break
-            signal[at : at + n], waves[at : at + n] = row.signal_mv, row.waves
+            signal[at : at + n], waves[at : at + n] = self._marked(row, leads)
             known[at : at + row.sure[0] - 12] = False
             known[at + row.sure[1] + 12 : at + n] = False
             rhythm[at // FS_HZ : (at + n) // FS_HZ] = row.rhythm
@@ -145,6 +152,15 @@ class Sampler:
         return Sample(
             signal, joined, np.zeros(len(joined), np.uint8), rhythm, waves, known, np.zeros(SECONDS, np.float32), -1
         )
+
+    def _marked(self, row: Row, leads: list[Row]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Signal and marks of a lead, sometimes with some of another one in it, sometimes with other wave heights."""
+        rng, signal, waves = self.rng, row.signal_mv, row.waves
+        if rng.random() < 0.3:
+            angle = rng.uniform(-0.6, 0.6)
+            other = leads[int(rng.integers(len(leads)))].signal_mv
+            signal = (np.cos(angle) * signal + np.sin(angle) * other).astype(np.float32)
+        return augment.reshaped(signal, waves, rng) if rng.random() < 0.6 else (signal, waves)
 
     def sample(self, source: str) -> Sample:
         """One augmented stretch."""
@@ -214,12 +230,15 @@ def tensors_of(sample: Sample) -> dict[str, NDArray[np.generic]]:
     likely_mask[3] = ~np.isnan(sample.noisy) & recorded
     drowned = np.nan_to_num(sample.noisy, nan=1) > 0.5
     likely_mask[:3] &= ~drowned
-    expects_p = expecting_p(sample)
+    expects_p, expects_no_p = (
+        np.pad(beats, (0, MAX_BEATS - len(beats)), constant_values=-1) for beats in expecting_p(sample)
+    )
     return {
         "signal": signal,
-        "waves": waves,
+        "waves": waves.astype(np.float32),
         "waves_mask": mask,
-        "expects_p": np.pad(expects_p, (0, MAX_BEATS - len(expects_p)), constant_values=-1),
+        "expects_p": expects_p,
+        "expects_no_p": expects_no_p,
         "likely": likely.astype(np.float32),
         "likely_mask": likely_mask.astype(np.float32),
         "classes": np.array(sample.recording_class, np.int64),
@@ -227,21 +246,26 @@ def tensors_of(sample: Sample) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def expecting_p(sample: Sample) -> NDArray[np.int64]:
-    """Normal beats of rhythms with P waves, in readable signal, that do not follow the one before too closely.
+def expecting_p(sample: Sample) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Beats before which a P wave must lie, and beats before which none can, in readable signal.
 
     Few recordings have their P waves marked, and a network that saw only those takes the look of a whole recording for
-    a sign that it has none. In normal rhythm every normal beat has one, wherever exactly it lies.
+    a sign that it has none. In normal rhythm every normal beat that does not follow the one before too closely has
+    one, wherever exactly it lies; in fibrillation and flutter no beat has.
     """
-    if sample.recording_class in (1, 2, 3) or (sample.waves & 8).any():
-        return np.empty(0, np.int64)
-    rr = np.diff(sample.beats, prepend=-N)
-    calm = (sample.labels == ord("N")) & (rr > 0.5 * FS_HZ) & (sample.beats > 40)
+    if sample.recording_class in (2, 3) or (sample.waves & 8).any():
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     second = np.minimum(sample.beats // FS_HZ, SECONDS - 1)
-    calm &= (sample.rhythm[second] == 0) & (np.nan_to_num(sample.noisy[second], nan=1.0) == 0)
     window = sample.beats[:, None] + np.arange(-40, 1)
-    calm &= np.isfinite(sample.signal_mv[np.clip(window, 0, N - 1)]).all(axis=1)
-    return sample.beats[calm][:MAX_BEATS].astype(np.int64)
+    readable = (sample.beats > 40) & (np.nan_to_num(sample.noisy[second], nan=1.0) == 0)
+    readable &= np.isfinite(sample.signal_mv[np.clip(window, 0, N - 1)]).all(axis=1)
+    readable &= np.diff(sample.beats, prepend=-N) > 0.5 * FS_HZ
+    rhythm = sample.rhythm[second]
+    expected = readable & (sample.labels == ord("N")) & (rhythm == 0)
+    return (
+        sample.beats[expected][:MAX_BEATS].astype(np.int64),
+        sample.beats[readable & np.isin(rhythm, (1, 2))][:MAX_BEATS].astype(np.int64),
+    )
 
 
 def collate(items: list[dict[str, NDArray[np.generic]]]) -> Batch:
