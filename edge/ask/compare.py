@@ -3,7 +3,7 @@
 import re
 
 from edge.ask.draft import SEEN, Asked, Draft, Phrase
-from edge.ask.findings import JUDGED
+from edge.ask.findings import JUDGED, POLARITY
 from edge.ask.plan import Plan
 from edge.ask.spans import when_text
 from edge.ask.trend import Figure, figure_of, measured
@@ -31,6 +31,8 @@ WORSE = r"\b(?:wors[et]|nois(?:ier|iest)|poor(?:er|est)|incomplete|(?:more|most)
 
 def comparable(plan: Plan, sides: list[Asked]) -> Figure | None:
     """The figure that tells most of what is asked about; None where there is none."""
+    if POLARITY.intersection(plan.findings):
+        return None  # it is one or the other
     if plan.target in JUDGED and all(asked.context.annotations.read for asked in sides):
         return figure_of(plan)
     return COMPARABLE.get(plan.target)

@@ -33,6 +33,8 @@ _V = r"(?<!supra)(?<!supra-)(?<!supra )ventricular"
 _ABOVE_V = r"supra[ -]?ventricular"
 _EXTRA = r"(?:premature|ectop\w*|extra\w*|early|beats?|complex\w*|contractions?)"
 _COMPANY = r"(?= (?:premature|ectop|extra|early|couplet|run|bigemin|trigemin|salvo|triplet))"
+_LEAD = r"(?:leads?|electrodes?|strap|belt|patch|signal|ecg|trace|recording)"
+_TURNED = r"(?:inverted|flipped|reversed|swapped)"
 
 # The order decides: what an earlier one has taken out of the words, a later one does not see.
 FINDINGS: dict[str, Finding] = {
@@ -113,6 +115,25 @@ FINDINGS: dict[str, Finding] = {
         why_not="extra beats are counted here, and their shapes and coupling are not compared",
     ),
     # measured
+    "upright": Finding(
+        "the polarity of the lead",
+        rf"(?:right|correct|proper) way (?:round|around|up)|{_LEAD} (?:\w+ ){{0,2}}?upright|upright {_LEAD}",
+        "intervals",
+        "polarity",
+    ),
+    "polarity": Finding(
+        "the polarity of the lead",
+        rf"upside[- ]down|wrong way (?:round|around|up)|polarity|(?:lead|electrode|cable) reversals?"
+        rf"|{_LEAD} (?:\w+ ){{0,2}}?{_TURNED}|{_TURNED} {_LEAD}",
+        "intervals",
+        "polarity",
+    ),
+    "spikes": Finding(
+        "pacing spikes",
+        r"(?:pac(?:ing|emaker|er)[- ])(?:spikes?|pulses?|impulses?|stimul\w+|art[ei]facts?)",
+        "rhythm",
+        "pacing_spike",
+    ),
     "vf": Finding("ventricular flutter or fibrillation", rf"vf|v-?fib\w*|{_V} (?:flutter|fib\w*)", "rhythm", "vf_"),
     "af": Finding(
         "atrial fibrillation",
@@ -188,6 +209,8 @@ _SAME = {
 }  # fmt: skip
 _FOUND = {key: re.compile(rf"(?<![\w'])(?:{finding.pattern})(?!\w)") for key, finding in FINDINGS.items()}
 _DECIDING: tuple[Target, ...] = ("rhythm", "ectopy", "intervals")
+POLARITY = frozenset({"polarity", "upright"})
+"""Findings about which way round the lead is."""
 JUDGED: frozenset[str] = frozenset(_DECIDING)
 """Targets that need labelled beats, named rhythms or measured waves."""
 
@@ -214,6 +237,8 @@ _IN_ANSWERS = {
     "qrs": r"qrs",
     "st_": r"st level",
     "p_": r"p waves?",
+    "polarity": r"upside down|upright",
+    "pacing_spike": r"pacing spikes?",
 }
 _ANSWERED = {facts: re.compile(rf"\b(?:{pattern})\b") for facts, pattern in _IN_ANSWERS.items()}
 

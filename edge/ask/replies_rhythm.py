@@ -20,6 +20,7 @@ from edge.ask.draft import (
 )
 from edge.ask.findings import FINDINGS
 from edge.ask.plan import Plan, Threshold
+from edge.ask.replies_signal import found_phrase, spikes
 from edge.ask.spans import duration_text, when_text
 from edge.ask.trend import finding_course
 from edge.interpret.facts import measure
@@ -50,7 +51,7 @@ def rhythm(asked: Asked, plan: Plan) -> Draft:
     facts = measure(asked.context, "rhythm")
     named = [key for key in plan.findings if FINDINGS[key].target == "rhythm" and FINDINGS[key].facts]
     if plan.form == "choose" and len(named) > 1:
-        return _choice(asked, facts, named)
+        return _choice(asked, facts, [key for key in named if key != "spikes"])
     if not named:
         return which(asked, plan, facts)
     parts = [_one(asked, plan, facts, key) for key in named]
@@ -103,6 +104,8 @@ def which(asked: Asked, plan: Plan, facts: Facts | None = None) -> Draft:
 
 
 def _one(asked: Asked, plan: Plan, facts: Facts, key: str) -> Draft:
+    if key == "spikes":
+        return spikes(asked, plan)
     return _lasting(asked, plan, facts, key) if key in {"sinus", "paced"} else _episodes(asked, plan, facts, key)
 
 
@@ -116,11 +119,15 @@ def _lasting(asked: Asked, plan: Plan, facts: Facts, key: str) -> Draft:
     phrases = [_share_phrase(asked, facts, key, over=True)]
     phrases += [_share_phrase(asked, facts, other) for other in others] + [_found_phrase(facts, key) for key in events]
     used = (share, *(facts[SHARES[other]] for other in others), *(facts[f"{event}_count"] for event in events))
+    pacing = measure(asked.context, "pacing")["pacing_spike_count"] if key == "paced" else None
+    if pacing and pacing.value is not None:
+        phrases, used = [*phrases, found_phrase(pacing)], (*used, pacing)
     limit, verdict = plan.threshold, None
     if plan.form == "verify" and limit:
         verdict = _verdict_of(limit.passed_by(round(share.value))) if limit.of == "share" else None
     elif plan.form == "verify" and key == "paced":
-        verdict = judged(share.value > 0, sure=share.value > 0 or _read(asked, facts))
+        without = _read(asked, facts) and not (pacing and pacing.value)
+        verdict = judged(share.value > 0, sure=share.value > 0 or without)
     elif plan.form == "verify" and not 100 - MOSTLY < share.value < MOSTLY:
         verdict = judged(share.value >= MOSTLY, sure=_read(asked, facts))
     where = share.evidence if plan.form == "locate" and (share.evidence or not share.value) else None

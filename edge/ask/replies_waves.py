@@ -1,8 +1,9 @@
 """Facts to draft answers about the waves of the analysis lead: intervals, P waves, and the ST level as a trend."""
 
 from edge.ask.draft import Asked, Draft, Phrase, Verdict, judged, missing, not_seen, seen, share_text
-from edge.ask.findings import FINDINGS
+from edge.ask.findings import FINDINGS, POLARITY
 from edge.ask.plan import Plan, Threshold
+from edge.ask.replies_signal import polarity
 from edge.ask.spans import when_text
 from edge.ask.trend import finding_course
 from edge.interpret.facts import measure
@@ -28,6 +29,8 @@ Facts = dict[str, Fact]
 def intervals(asked: Asked, plan: Plan) -> Draft:
     """The interval or wave that is asked for, or all of them."""
     named = [key for key in plan.findings if FINDINGS[key].target == "intervals" and FINDINGS[key].facts]
+    if POLARITY.intersection(named):
+        return polarity(asked, plan)
     if plan.form == "trend" or plan.quantity in {"max", "min", "longest", "shortest"} or plan.form == "locate":
         return _over_time(asked, plan, named[:1] == ["st"])
     facts = measure(asked.context, "waves")

@@ -18,6 +18,7 @@ OF_FINDING: dict[str, Figure] = {
     "afl": ("rhythm", "afl_burden", "share of atrial flutter"),
     "sinus": ("rhythm", "sinus_share", "share of sinus rhythm"),
     "paced": ("rhythm", "paced_share", "share of paced rhythm"),
+    "spikes": ("pacing", "pacing_spike_count", "number of pacing spikes"),
     "vf": ("rhythm", "vf_count", "number of stretches of ventricular flutter or fibrillation"),
     "vt": ("rhythm", "vt_count", "number of ventricular tachycardias"),
     "svt": ("rhythm", "svt_count", "number of supraventricular tachycardias"),

@@ -3,7 +3,7 @@
 import re
 
 from edge.ask.classify import Classifier, shipped_classifier
-from edge.ask.findings import FINDINGS, JUDGED, findings_in, target_of
+from edge.ask.findings import FINDINGS, JUDGED, POLARITY, findings_in, target_of
 from edge.ask.limits import limits_in, other_way, sense_of
 from edge.ask.plan import TARGETS, Form, Plan, PlanSpan, Sense, Target, Threshold
 from edge.ask.spans import NOW_S, AskedSpan, read_spans
@@ -106,6 +106,8 @@ def understand(question: str, info: RecordingInfo, settings: AskSettings, classi
     elif target == "other_language" and asked and text.isascii() and len(text.split()) <= MAX_BARE_WORDS:
         target = asked  # "WPW?" is of no language
     target = _named_target(text, target, asked)
+    if target == "recording" and POLARITY.intersection(findings):
+        target = "intervals"
     spans, text = read_spans(question, info)  # "6 min" is no minimum
     limits = limits_in(text, any_length=target == "pauses")
     lead = _LEAD.search(text)

@@ -21,6 +21,8 @@ def not_measured(plan: Plan, sides: list[Asked]) -> Draft | None:
     if plan.target not in JUDGED:
         return None
     keys = [key for key in plan.findings if key in FINDINGS]
+    if keys == ["spikes"]:
+        return None  # they are seen in the signal itself
     unread = next((asked for asked in sides if not asked.context.annotations.read), None)
     if unread:
         if plan.target == "ectopy" and not any(FINDINGS[key].target == "ectopy" for key in keys):

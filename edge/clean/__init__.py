@@ -1,1 +1,1 @@
-"""Signal quality."""
+"""Signal quality and pacing spikes."""

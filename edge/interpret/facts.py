@@ -23,7 +23,9 @@ from edge.interpret.context import (
 )
 from edge.interpret.ectopy import ectopy_facts
 from edge.interpret.intervals import BLOCK, Intervals, beats_between, sliding_rates
+from edge.interpret.polarity import polarity_facts
 from edge.interpret.rhythm import rhythm_facts
+from edge.interpret.spikes import spike_facts
 from edge.interpret.waves import wave_facts
 from edge.types import Fact, Span
 
@@ -245,6 +247,8 @@ GROUPS: dict[str, Callable[[Context], list[Fact]]] = {
     "ectopy": ectopy_facts,
     "rhythm": rhythm_facts,
     "waves": wave_facts,
+    "polarity": polarity_facts,
+    "pacing": spike_facts,
 }
 
 

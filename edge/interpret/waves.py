@@ -6,13 +6,15 @@ QT / ∛RR, RR in seconds. The ST level of a beat is the mean of 60 to 80 ms aft
 20 ms before its QRS, in the signal as it was recorded: with one lead a trend, and no finding.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.clean.quality import State
 from edge.interpret.context import Context
 from edge.interpret.intervals import BLOCK
-from edge.types import NO_POINT, Absent, Fact, Point, SignalMv, Span, Wave
+from edge.types import NO_POINT, Absent, Fact, Point, Recording, Span, Wave
 
 MIN_BEATS = 3  # a median of fewer beats is one beat's own; a 10 s ECG at 30 bpm has four
 ST_FROM_S, ST_TO_S = 0.060, 0.080  # after the end of the QRS; usual in ambulatory ECG
@@ -135,9 +137,23 @@ def st_trend(c: Context, clear: NDArray[np.bool_]) -> tuple[list[NDArray[np.floa
     starts_s: list[float] = []
     if c.recording is None:
         return levels_mv, starts_s, 0
-    fs_hz, beats = c.annotations.fs_hz, c.annotations.beats[c.intervals.beats]
-    waves = c.annotations.waves[c.intervals.beats]
+    fs_hz, waves = c.annotations.fs_hz, c.annotations.waves[c.intervals.beats]
     usable = clear & (waves[:, Point.QRS_ON] != NO_POINT) & (waves[:, Point.QRS_OFF] != NO_POINT)
+    for start_s, chosen, at, one_mv in sampled(c, c.recording, usable):
+        levels_mv.append(_levels(one_mv, at + waves[chosen, Point.QRS_ON], at + waves[chosen, Point.QRS_OFF], fs_hz))
+        starts_s.append(start_s)
+    return levels_mv, starts_s, sum(len(part) for part in levels_mv)
+
+
+def sampled(
+    c: Context, recording: Recording, usable: NDArray[np.bool_]
+) -> Iterator[tuple[float, NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+    """Of each stretch of the span its best part and the signal there: what is measured in the signal is, here.
+
+    `usable` says which of the span's beats can be measured. Yields where the part begins (s), which beats are in it,
+    at which index of the signal each of them is, and the signal of the analysis lead (mV), shape (n,).
+    """
+    fs_hz, beats = c.annotations.fs_hz, c.annotations.beats[c.intervals.beats]
     first = int(c.start_s // TREND_S) * TREND_S
     for start_s in range(first, int(np.ceil(c.end_s)), TREND_S):
         a, b = np.searchsorted(beats, [round(at_s * fs_hz) for at_s in (start_s, start_s + TREND_S)]).tolist()
@@ -147,18 +163,15 @@ def st_trend(c: Context, clear: NDArray[np.bool_]) -> tuple[list[NDArray[np.floa
         part = ((beats[chosen] / fs_hz - start_s) // SAMPLED_S).astype(np.int64).clip(0, TREND_S // SAMPLED_S - 1)
         best = int(np.bincount(part).argmax())
         chosen = chosen[part == best]
-        begin = int(beats[chosen[0]]) - round(fs_hz)
-        signal_mv = c.recording.read_mv(max(0, begin), int(beats[chosen[-1]]) + round(fs_hz))[:, c.lead : c.lead + 1]
-        at = beats[chosen] - max(0, begin)
-        found = _levels(signal_mv, at + waves[chosen, Point.QRS_ON], at + waves[chosen, Point.QRS_OFF], fs_hz)
-        levels_mv.append(found)
-        starts_s.append(float(start_s + best * SAMPLED_S))
-    return levels_mv, starts_s, sum(len(part) for part in levels_mv)
+        begin = max(0, int(beats[chosen[0]]) - round(fs_hz))
+        signal_mv = recording.read_mv(begin, int(beats[chosen[-1]]) + round(fs_hz))[:, c.lead]
+        yield float(start_s + best * SAMPLED_S), chosen, beats[chosen] - begin, signal_mv.astype(np.float64)
 
 
-def _levels(signal_mv: SignalMv, on: NDArray[np.int64], off: NDArray[np.int64], fs_hz: float) -> NDArray[np.float64]:
+def _levels(
+    one_mv: NDArray[np.float64], on: NDArray[np.int64], off: NDArray[np.int64], fs_hz: float
+) -> NDArray[np.float64]:
     """ST level against the PR level of beats with these limits of the QRS; beats at the edge are left out."""
-    one_mv = signal_mv[:, 0].astype(np.float64)
     st = off[:, None] + np.arange(round(ST_FROM_S * fs_hz), round(ST_TO_S * fs_hz) + 1)
     pr = on[:, None] - np.arange(1, max(1, round(PR_LEVEL_S * fs_hz)) + 1)
     whole = (pr[:, -1] >= 0) & (st[:, -1] < len(one_mv))

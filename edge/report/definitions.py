@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from edge.clean.spikes import FRONT_S, MIN_FS_HZ
+from edge.interpret.polarity import NEARLY_ALL
+
 
 def definitions(rhythm: dict[str, Any]) -> dict[str, str]:
     """Per section of the report; `rhythm` is `RhythmSettings` as plain values."""
@@ -35,6 +38,12 @@ def definitions(rhythm: dict[str, Any]) -> dict[str, str]:
             f"Of normal-to-normal intervals: between two beats labelled N, outside fibrillation; where beats have no "
             f"labels, by their timing. At least {rhythm['min_nn']} of them and "
             f"{100 * rhythm['min_nn_share']:g} % of all intervals."
+        ),
+        "signal": (
+            f"Polarity: a lead seems upside down where the P wave and the larger part of the QRS point down in at least "
+            f"{100 * NEARLY_ALL:g} % of normal beats, as they do in aVR and often in V1; it is upright where the P wave "
+            f"points up in as many. Pacing spikes: fronts of {1000 * FRONT_S:g} ms that come again alike; looked for "
+            f"from {MIN_FS_HZ:g} Hz on, and a recorder's filter may take them out."
         ),
         "hours": (
             f"VE, SVE: ventricular and supraventricular ectopic beats; pauses of at least "

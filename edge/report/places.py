@@ -31,6 +31,7 @@ def notable(c: Context, facts: dict[str, Fact]) -> list[Place]:
     found = [Place(span, "rhythm") for name in _GRAVE for span in _places(facts, name, 1)]
     found += [Place(span, "rhythm") for span in _changes(c, facts)]
     found += [Place(span, "rhythm") for span in _one_of_each(c)]
+    found += [Place(span, "rhythm") for span in _places(facts, "pacing_spike_count", 1)]
     found += [Place(span, "pauses") for span in _places(facts, "longest_rr", 1)]
     found += [Place(span, "ectopy") for name, most in _ECTOPY for span in _places(facts, name, most)]
     found += [

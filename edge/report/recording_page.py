@@ -6,6 +6,7 @@ from typing import Any
 from edge.ask.spans import duration_text, when_text
 from edge.detect.rhythm_names import NAMES
 from edge.interpret.facts import NO_ECG_HERE, NOT_LABELLED
+from edge.interpret.polarity import polarity_words
 from edge.report.definitions import definitions
 from edge.report.page import figure, page, recording_line
 from edge.report.tachogram import tachogram_svg
@@ -42,6 +43,8 @@ ECTOPY = (
     "fastest_run",
 )
 INTERVALS = ("pr", "qrs", "qt", "qtc_bazett", "qtc_fridericia", "p_absent_share", "st_level", "st_change")
+SIGNAL: tuple[str, ...] = ("analysable_share", "good_share", "unusable_total", "gap_count", "gap_total", "longest_gap")
+SIGNAL += ("polarity", "pacing_spike_count")
 WORDS = {
     "pr": "PR", "qrs": "QRS", "qt": "QT",
     "qtc": "QTc", "bazett": "(Bazett)", "fridericia": "(Fridericia)", "st": "ST", "rr": "RR",
@@ -60,6 +63,7 @@ TITLES = {
     "rhythm_named_share": "Time with a named rhythm", "p_absent_share": "Beats without a P wave",
     "ectopic_count": "All", "ectopic_share": "Share of beats", "analysable_share": "Analysable",
     "good_share": "Good enough for waves", "unusable_total": "Unusable", "gap_count": "Gaps", "irregular_share": "Intervals out of step",
+    "polarity": "Polarity of the lead", "pacing_spike_count": "Pacing spikes",
 }  # fmt: skip
 ENDINGS = {
     "_count": "", "_total": ", together", "_longest": ", longest", "_burden": ", burden", "_rate_mean": ", mean rate",
@@ -107,14 +111,7 @@ def report_page(recording: Recording, annotations: Annotations, lead: int, summa
         _section("Variability", _table(facts, ("sdnn", "rmssd", "pnn50")), text["variability"], ""),
         f"<h2>Intervals</h2><figure>{tachogram_svg(annotations, whole)}</figure>" if info.rr_only else "",
         _section("By hour", _hours(summary["hourly"]), text["hours"], ""),
-        _section(
-            "Signal",
-            _table(
-                facts, ("analysable_share", "good_share", "unusable_total", "gap_count", "gap_total", "longest_gap")
-            ),
-            "",
-            "",
-        ),
+        _section("Signal", _table(facts, SIGNAL), "" if info.rr_only else text["signal"], ""),
         _section("Method and limits", f"<p>{escape(_method(rr_only=info.rr_only, read=read))}</p>", "", ""),
         f'<details><summary class="soft">All settings in force</summary><p class="soft">{escape(", ".join(f"{k} {v}" for k, v in told.items()))}</p></details>',
     ]
@@ -159,6 +156,8 @@ def _title(name: str) -> str:
 def _value(fact: dict[str, Any]) -> str:
     if fact["value"] is None:
         return f"– ({fact['reason']})"
+    if fact["name"] == "polarity":
+        return polarity_words(fact["value"]) or ""
     if fact["unit"] == "s" and fact["value"] >= 60:
         return duration_text(fact["value"])
     number = f"{fact['value']:,.0f}" if fact["value"] == round(fact["value"]) else f"{fact['value']:.4g}"

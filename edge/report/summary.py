@@ -8,6 +8,7 @@ from edge import __version__
 from edge.ask.answer import fact_document, span_document
 from edge.clean.quality import REASON_TEXT, State
 from edge.interpret.facts import NO_ECG_HERE, Context, context_of, measure
+from edge.interpret.polarity import polarity_words
 from edge.interpret.rhythm import MEANING
 from edge.report.hours import hourly
 from edge.report.places import Place, notable
@@ -133,7 +134,8 @@ def _quality(annotations: Annotations, facts: dict[str, Fact]) -> dict[str, Any]
     bad = annotations.reasons[annotations.quality == State.UNUSABLE]
     shares = {text: float(np.count_nonzero(bad & flag)) / n for flag, text in REASON_TEXT.items()}
     return {
-        **_group(facts, "analysable_share", "good_share"),
+        **_group(facts, "analysable_share", "good_share", "pacing_spike_count"),
+        "polarity": {**fact_document(facts["polarity"]), "told": polarity_words(facts["polarity"].value)},
         "seconds": {state.name.lower(): int((annotations.quality == state).sum()) for state in State},
         "unusable_share_by_reason": {text: round(share, 4) for text, share in shares.items() if share > 0},
         "unusable": [span_document(span) for span in facts["analysable_share"].evidence],

@@ -9,6 +9,7 @@ import pytest
 from read_tools import FS_HZ, read
 
 from edge.formats.memory import ArrayRecording
+from edge.report.recording_page import report_page
 from edge.report.summary import MAX_SPANS, summarise
 from edge.settings import Settings
 from edge.types import Annotations, RhythmSpan
@@ -87,3 +88,21 @@ def test_beats_without_labels_leave_null_and_the_reason() -> None:
     assert document["intervals"]["qt_ms"] is None
     assert document["hourly"][0]["ve"] is document["hourly"][0]["af_min"] is None
     assert document["hourly"][0]["pauses"] == 0
+
+
+def test_polarity_and_pacing_spikes_stand_with_the_quality_in_words_or_with_their_reason() -> None:
+    quality = summary(read("N" * 50))["quality"]
+    assert (quality["polarity"]["value"], quality["polarity"]["told"]) == (None, None)
+    assert quality["polarity"]["reason"].startswith("P waves point up in 0 of ")
+    assert quality["pacing_spike_count"]["reason"] == "the recording's 250 Hz cannot show pacing spikes"
+    found = read("N" * 50)
+    signal_mv = np.zeros(found.n_samples)
+    for beat in found.beats.tolist():
+        signal_mv[beat - 40 : beat - 20] -= np.hanning(20)
+        signal_mv[beat - 10 : beat + 12] -= np.hanning(22)
+    recording = ArrayRecording("r", signal_mv, FS_HZ)
+    told = summarise(recording.info, found, 0, Settings(), recording)
+    assert (told["quality"]["polarity"]["value"], told["quality"]["polarity"]["told"]) == (-1.0, "seems upside down")
+    rows = report_page(recording, found, 0, told)
+    assert "<td>Polarity of the lead</td><td>seems upside down</td>" in rows
+    assert "<td>Pacing spikes</td><td>– (the recording&#x27;s 250 Hz cannot show pacing spikes)</td>" in rows
