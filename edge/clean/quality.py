@@ -79,7 +79,7 @@ def assess(
     stops = np.minimum(np.append(second_starts[1:], second_starts[-1] + round(fs_hz)), len(signal_mv))
     whole = np.flatnonzero(stops > second_starts)
     mark(reasons, stops <= second_starts, Reason.NO_SAMPLES)
-    rows = rows_of(signal_mv, second_starts[whole], stops[whole])
+    rows = rows_of(signal_mv, second_starts[whole], stops[whole], fs_hz)
     missing = ~np.isfinite(rows).all(axis=1)
     mark(reasons, whole[missing], Reason.NO_SAMPLES)
     whole, rows = whole[~missing], rows[~missing]
@@ -127,11 +127,9 @@ def mark(reasons: ByteArray, where: NDArray[np.bool_] | NDArray[np.int64], reaso
     reasons[where] |= np.uint8(reason)
 
 
-def rows_of(signal_mv: NDArray[Any], starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[Any]:
-    """Seconds as rows of equal length; a short last second repeats its own last sample."""
-    if len(starts) == 0:
-        return np.empty((0, 1))
-    width = int((stops - starts).max())
+def rows_of(signal_mv: NDArray[Any], starts: NDArray[np.int64], stops: NDArray[np.int64], fs_hz: float) -> NDArray[Any]:
+    """Seconds as rows; shorter ones repeat their own last sample, so that a row depends on its second alone."""
+    width = int(np.ceil(fs_hz))
     rows: NDArray[Any] = signal_mv[np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)]
     return rows
 
@@ -163,9 +161,9 @@ def _band_features(
             continue
         run = signal_mv[a:b]
         noise = np.abs(zero_phase(run, fs_hz, "highpass", noise_edge_hz))
-        noise_mv[inside] = 1.48 * np.median(rows_of(noise, starts[inside] - a, stops[inside] - a), axis=1)
+        noise_mv[inside] = 1.48 * np.median(rows_of(noise, starts[inside] - a, stops[inside] - a, fs_hz), axis=1)
         squares = np.square(zero_phase(run, fs_hz, "bandpass", *QRS_BAND_HZ))
-        square_rows = rows_of(squares, starts[inside] - a, stops[inside] - a)
+        square_rows = rows_of(squares, starts[inside] - a, stops[inside] - a, fs_hz)
         sums[0, inside] = square_rows.shape[1]
         sums[1, inside] = square_rows.sum(axis=1)
         sums[2, inside] = np.square(square_rows).sum(axis=1)
