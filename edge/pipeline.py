@@ -7,13 +7,14 @@ annotations of the file.
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.contact import Off
 from edge.detect.classic import ClassicState, find_on
+from edge.detect.network.record_class import SHORT_S, class_numbers
 from edge.detect.network.session import Network, shipped_network
 from edge.detect.reading import ReadingState, read_on, reading_state
 from edge.settings import Settings
@@ -36,6 +37,8 @@ class AnalysisState:
     off: list[Off] = field(default_factory=list)
     """Stretches without contact of the first lead; may grow as they become known."""
     engine: ReadingState | ClassicState = field(init=False)
+    short: list[Decided] | None = field(default_factory=list)
+    """What was decided so far of a recording that may remain a short one; None when it is none."""
 
     def __post_init__(self) -> None:
         if self.network is not None and self.fs_hz >= self.settings.quality.min_fs_hz:
@@ -46,7 +49,13 @@ class AnalysisState:
     @property
     def classes(self) -> tuple[float, ...]:
         """See `edge.types.Annotations.classes`."""
-        return self.engine.class_probabilities() if isinstance(self.engine, ReadingState) else ()
+        if not isinstance(self.engine, ReadingState) or self.network is None:
+            return ()
+        pooled = self.engine.class_probabilities()
+        if not pooled or not self.short:
+            return pooled
+        annotations = collect(self.short, self.fs_hz, ())
+        return self.network.run_classes(class_numbers(annotations, pooled))
 
 
 def advance(piece: Piece, state: AnalysisState) -> tuple[list[Decided], AnalysisState]:
@@ -71,7 +80,10 @@ def finish(state: AnalysisState) -> list[Decided]:
 def _push(part_mv: NDArray[np.float32], state: AnalysisState, *, final: bool) -> list[Decided]:
     state.engine.off = state.off
     if isinstance(state.engine, ReadingState):
-        return read_on(part_mv, state.engine, final=final)
+        decided = read_on(part_mv, state.engine, final=final)
+        if state.short is not None:
+            state.short = None if state.engine.signal_stop > SHORT_S * state.fs_hz else state.short + decided
+        return decided
     return find_on(part_mv, state.engine, final=final)
 
 
@@ -101,12 +113,11 @@ def annotate(
             yield from advance(piece, state)[0]
         yield from finish(state)
 
-    return collect(decisions(), info.fs_hz, gaps, state)
+    annotations = collect(decisions(), info.fs_hz, gaps)
+    return replace(annotations, classes=state.classes)
 
 
-def collect(
-    decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap], state: AnalysisState | None = None
-) -> Annotations:
+def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> Annotations:
     """Join decisions, in order and without a hole, into annotations; `gaps` is read when all have come."""
     beats, quality, reasons, stop = array("q"), bytearray(), bytearray(), 0
     labels, likely, waves, absent = bytearray(), bytearray(), array("h"), bytearray()
@@ -134,7 +145,6 @@ def collect(
         absent=np.frombuffer(absent, np.uint8).reshape(-1, len(Wave)),
         likely=np.frombuffer(likely, np.uint8).reshape(-1, len(Likely)),
         rhythms=tuple(rhythms),
-        classes=state.classes if state is not None else (),
     )
 
 

@@ -56,7 +56,8 @@ class BeatSettings:
 class NetworkSettings:
     """How the outputs of the annotator network are read; chosen on folds that had not seen the records scored."""
 
-    beat_probability: float = 0.35  # a peak of the beat curve at least so high is a beat
+    peak_probability: float = 0.15  # a peak of the beat curve at least so high may be a beat …
+    beat_probability: float = 0.40  # … and is one when its numbers say so with this probability
     wave_probability: float = 0.50  # a wave lasts while its curve is so high
     unreadable_probability: float = 0.50  # seconds whose beats are lost in noise with this probability are unusable
     doubtful_probability: float = 0.15  # from here on small waves may be hidden: the second is usable, not good

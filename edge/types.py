@@ -254,7 +254,8 @@ class Annotations:
     rhythms: tuple[RhythmSpan, ...] = ()
     """In order, without overlap; what no span covers was not readable or too short to name."""
     classes: tuple[float, ...] = ()
-    """Mean over the minutes of the probabilities that the whole is N, A (fibrillation), O (another rhythm) or noise."""
+    """Probabilities that the whole is N, A (fibrillation), O (another rhythm) or noise; of more than two minutes the
+    mean over the minutes."""
 
     @property
     def read(self) -> bool:

@@ -130,8 +130,9 @@ def test_hum_alone_has_no_waves(mains_hz: float, size_mv: float) -> None:
     assert len(found.beats) <= 3
 
 
-@pytest.mark.parametrize("size_mv", [pytest.param(0.1, marks=FAINT_HUM), 1.0])
-@pytest.mark.parametrize("mains_hz", [50.0, 60.0])
+@pytest.mark.parametrize(
+    ("mains_hz", "size_mv"), [(50.0, 0.1), (50.0, 1.0), pytest.param(60.0, 0.1, marks=FAINT_HUM), (60.0, 1.0)]
+)
 def test_hum_alone_is_unreadable_and_no_asystole(mains_hz: float, size_mv: float) -> None:
     found = analysed(size_mv * np.sin(2 * np.pi * mains_hz * AT_S), FS_HZ)
     assert (found.quality == State.UNUSABLE).mean() > 0.9
@@ -212,7 +213,7 @@ NOISES = {
 
 def cases(sizes_mv: tuple[float, ...], *invented: tuple[str, float]) -> list[ParameterSet]:
     """Every noise in every size; in the `invented` ones these weights see a heart for a moment."""
-    marks = [pytest.mark.xfail(strict=False, reason="these weights find beats in some seconds of noise")]
+    marks = [pytest.mark.xfail(strict=False, reason="these weights find a beat in a minute of such noise")]
     return [
         pytest.param(kind, size_mv, marks=marks if (kind, size_mv) in invented else [])
         for kind in NOISES
@@ -242,7 +243,7 @@ def test_most_of_pure_noise_is_unreadable(kind: str, size_mv: float) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "size_mv"),
-    cases((0.005, 0.02, 0.2, 1.0), (IN_BAND, 0.005), (MOVING, 0.02), (MOVING, 0.2), (MOVING, 1.0)),
+    cases((0.005, 0.02, 0.2, 1.0), (IN_BAND, 0.005), (MOVING, 0.005)),
 )
 def test_no_beat_is_found_in_noise(kind: str, size_mv: float) -> None:
     for seed in range(3):
@@ -310,14 +311,7 @@ def test_the_beats_of_a_very_slow_heart_are_normal(bpm: int) -> None:
 
 
 @pytest.mark.parametrize("size_mv", [20.0, -100.0, 1e4, -1e30, np.inf])
-@pytest.mark.parametrize(
-    "at_s",
-    [
-        pytest.param(1, marks=pytest.mark.xfail(strict=False, reason="it sets the first scale: seconds look silent")),
-        12,
-        70,
-    ],
-)
+@pytest.mark.parametrize("at_s", [1, 12, 70])
 def test_a_glitch_blinds_for_a_few_seconds_and_is_no_asystole(size_mv: float, at_s: int) -> None:
     signal_mv = even_ecg(72, FS_HZ, 120)
     signal_mv[at_s * 250 : at_s * 250 + 10] = size_mv

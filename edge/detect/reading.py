@@ -51,6 +51,8 @@ class ReadingState:
     """Of the seconds that were handed in and are not decided."""
     states: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     decided_reasons: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    last_reason: int = int(Reason.NO_SAMPLES)
+    """Of the last second that was decided."""
     noise: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     """Of the seconds that are decided and not read."""
     beating: int = -GRACE_S - 1
@@ -168,7 +170,11 @@ def _decided(found: Found, state: ReadingState) -> Decided:
     n, s = found.stop_second - found.first_second, state.settings.network
     reasons, state.reasons = state.reasons[:n].copy(), state.reasons[n:]
     hidden, state.hidden = state.hidden[:n], state.hidden[n:]
-    reasons[(found.noise >= s.unreadable_probability) & (reasons == 0)] |= np.uint8(Reason.NOISY)
+    # Where signal begins there is nothing to compare its first second with: doubtful is unreadable there.
+    begins = np.concatenate(([state.last_reason], reasons[:-1])) == Reason.NO_SAMPLES
+    state.last_reason = int(reasons[-1]) if n else state.last_reason
+    bound = np.where(begins, s.doubtful_probability, s.unreadable_probability)
+    reasons[(found.noise >= bound) & (reasons == 0)] |= np.uint8(Reason.NOISY)
     reasons[seconds_off(found.first_second, n, state.off, state.fs_hz)] = Reason.LEAD_OFF
     second = found.beats // FS_HZ - found.first_second
     beats_in = np.bincount(second[reasons[second] == 0], minlength=n) > 0

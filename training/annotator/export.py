@@ -1,4 +1,4 @@
-"""Trained weights to a bundle of three ONNX graphs."""
+"""Trained weights to a bundle of ONNX graphs."""
 
 import warnings
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from edge.detect.network.session import PARTS
 from export.bundle import write_bundle
 from training.annotator.model import Annotator
 
@@ -30,10 +31,22 @@ def export_network(model: Annotator, out: Path) -> None:
     )  # fmt: skip
 
 
+def export_confirming(model: nn.Module, n_numbers: int, path: Path) -> None:
+    """Write first_look.onnx or beats.onnx."""
+    axes = {"numbers": {0: "m"}, "beat": {0: "m"}}
+    _export(model.eval(), torch.zeros(3, n_numbers), path, ["numbers"], ["beat"], axes)
+
+
 def export_labelling(model: nn.Module, n_features: int, out: Path) -> None:
     """Write labels.onnx."""
     axes = {"features": {0: "m"}, "labels": {0: "m"}}
     _export(model.eval(), torch.zeros(3, n_features), out / "labels.onnx", ["features"], ["labels"], axes)
+
+
+def export_classifying(model: nn.Module, n_numbers: int, out: Path) -> None:
+    """Write classes.onnx."""
+    axes = {"numbers": {0: "m"}, "classes": {0: "m"}}
+    _export(model.eval(), torch.zeros(3, n_numbers), out / "classes.onnx", ["numbers"], ["classes"], axes)
 
 
 def _export(model: nn.Module, example: Tensor, path: Path, inputs: list[str], outputs: list[str], axes: Axes) -> None:
@@ -47,6 +60,6 @@ def _export(model: nn.Module, example: Tensor, path: Path, inputs: list[str], ou
 
 
 def write_annotator(out: Path, name: str) -> Path:
-    """Write the bundle's table for the three graphs in `out`."""
-    files = {part: f"{part}.onnx" for part in ("trunk", "context", "labels")}
+    """Write the bundle's table for the graphs in `out`."""
+    files = {part: f"{part}.onnx" for part in PARTS}
     return write_bundle(out, name=name, task="annotate", licence="Apache-2.0", training_data=TRAINING_DATA, files=files)

@@ -16,6 +16,7 @@ REACH_QRS = round(0.10 * FS_HZ)  # from the beat to the middle of its QRS
 LONGEST_PR = round(0.45 * FS_HZ)  # a P wave's middle lies at most so long before the QRS
 LONGEST_T = round(0.60 * FS_HZ)  # a T wave's middle lies at most so long after the beat
 LEAST_MASS = 3.0  # samples; a P wave lasts 8 or more
+FAINT = 0.3  # where a beat is, the curve of its QRS may stay below the threshold by so much
 RIVAL = 0.5  # of two P-like waves before a beat the later counts unless it is so much fainter
 
 
@@ -24,10 +25,10 @@ def sigmoid(logits: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
 
 
-def find_peaks(beat: FloatArray, first: int, stop: int, settings: NetworkSettings) -> Samples:
-    """Beats in [first, stop) of the probability curve `beat`, shape (n,), which must reach 0.2 s beyond both."""
+def find_peaks(beat: FloatArray, first: int, stop: int, least: float) -> Samples:
+    """Peaks of at least `least` in [first, stop) of the probability curve `beat`, shape (n,), which must reach 0.2 s beyond both."""
     a, b = max(0, first - APART), min(len(beat), stop + APART)
-    at = np.flatnonzero(beat[a:b] >= settings.beat_probability)
+    at = np.flatnonzero(beat[a:b] >= least)
     if len(at):
         padded = np.pad(beat[a:b], APART, constant_values=-1.0)
         around = np.lib.stride_tricks.sliding_window_view(padded, 2 * APART + 1)[at]
@@ -70,8 +71,10 @@ def find_waves(
     nearest = np.clip(np.searchsorted((beats[:-1] + beats[1:]) / 2, qrs.middle), 0, n_beats - 1)
     chosen = _heaviest(qrs, nearest, np.abs(qrs.middle - beats[nearest]) <= REACH_QRS, n_beats)
     _set(points, absent, Wave.QRS, qrs, chosen, beats)
-    on = np.where(chosen >= 0, points[:, Point.QRS_ON], -5) + beats
-    off = np.where(chosen >= 0, points[:, Point.QRS_OFF], 5) + beats
+    _set_faint_qrs(points, absent, waves[1], beats, np.flatnonzero(chosen < 0), settings.wave_probability)
+    told = np.isfinite(points[:, Point.QRS_ON])
+    on = np.where(told, points[:, Point.QRS_ON], -5) + beats
+    off = np.where(told, points[:, Point.QRS_OFF], 5) + beats
 
     owner = np.searchsorted(beats, t.middle) - 1
     k = np.maximum(owner, 0)
@@ -122,6 +125,28 @@ def _set(
     points[has, 3 * wave] = runs.on[chosen[has]] - beats[has]
     points[has, 3 * wave + 2] = runs.off[chosen[has]] - beats[has]
     absent[has, wave] = Absent.PRESENT
+
+
+def _set_faint_qrs(
+    points: FloatArray, absent: NDArray[np.uint8], qrs: FloatArray, beats: Samples, which: Samples, threshold: float
+) -> None:
+    """Limits, in place, of QRS whose curve stays below the threshold at a beat: where it is half as high as its top."""
+    if len(which) == 0:
+        return
+    place = np.arange(-2 * REACH_QRS, 2 * REACH_QRS + 1)
+    window = np.pad(qrs, 2 * REACH_QRS)[beats[which][:, None] + place + 2 * REACH_QRS]
+    half_way = np.diff(beats, prepend=-len(qrs), append=2 * len(qrs)) / 2  # what lies beyond is of another beat
+    window = np.where(np.abs(place) < np.where(place < 0, half_way[which, None], half_way[which + 1, None]), window, 0)
+    near = window[:, REACH_QRS // 2 : -(REACH_QRS // 2)]
+    top = near.max(axis=1)
+    peak = REACH_QRS // 2 + near.argmax(axis=1)
+    low = window < top[:, None] / 2
+    before, after = low & (place + 2 * REACH_QRS < peak[:, None]), low & (place + 2 * REACH_QRS > peak[:, None])
+    first = np.where(before, place, place[0] - 1).max(axis=1) + 1
+    last = np.where(after, place, place[-1] + 1).min(axis=1) - 1
+    clear = (top >= FAINT * threshold) & before.any(axis=1) & after.any(axis=1) & (last - first >= LEAST_MASS)
+    points[which[clear], Point.QRS_ON], points[which[clear], Point.QRS_OFF] = first[clear] - 0.5, last[clear] + 0.5
+    absent[which[clear], Wave.QRS] = Absent.PRESENT
 
 
 def _peaks(points: FloatArray, signal: FloatArray, beats: Samples) -> None:

@@ -81,10 +81,7 @@ def own_numbers(signal: FloatArray, waves: FloatArray, beats: Samples) -> Own:
     def around(curve: FloatArray, span: tuple[int, int], at: Samples) -> FloatArray:
         return np.lib.stride_tricks.sliding_window_view(curve, span[1] - span[0])[at + margin + span[0]]
 
-    slope = np.square(np.diff(around(padded, QRS, beats), axis=1))
-    place = np.arange(slope.shape[1]) + 0.5
-    centre = (slope * place).sum(axis=1) / np.maximum(slope.sum(axis=1), 1e-6) + QRS[0]
-    centred = beats + np.clip(np.rint(centre), -6, 6).astype(np.int64)
+    centred = _centred(padded, beats + margin) - margin
     shapes, sizes = zip(*(_unit(around(padded, QRS, centred + shift)) for shift in SHIFTS), strict=True)
     qrs = around(padded, QRS, centred)
     level = around(padded, (-14, -8), centred).mean(axis=1)
@@ -104,6 +101,26 @@ def own_numbers(signal: FloatArray, waves: FloatArray, beats: Samples) -> Own:
         shapes=np.stack(shapes),
         p_shapes=p_signal - p_signal.mean(axis=1, keepdims=True),
     )
+
+
+def qrs_shapes(signal: FloatArray, at: Samples) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Unit QRS around each peak in each of the three positions, (3, n, 35), its root energy and its sharpness, (n,)."""
+    margin = 64
+    padded = np.pad(signal, margin)
+    centred = _centred(padded, at + margin)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, QRS[1] - QRS[0])
+    shapes, sizes = zip(*(_unit(windows[centred + QRS[0] + shift]) for shift in SHIFTS), strict=True)
+    return np.stack(shapes), sizes[1], np.square(np.diff(shapes[1], axis=1)).sum(axis=1)
+
+
+def _centred(padded: FloatArray, beats: Samples) -> Samples:
+    """The middle of each beat's slopes, at most 48 ms away."""
+    windows = np.lib.stride_tricks.sliding_window_view(padded, QRS[1] - QRS[0])[beats + QRS[0]]
+    slope = np.square(np.diff(windows, axis=1))
+    place = np.arange(slope.shape[1]) + 0.5
+    centre = (slope * place).sum(axis=1) / np.maximum(slope.sum(axis=1), 1e-6) + QRS[0]
+    centred: Samples = beats + np.clip(np.rint(centre), -6, 6).astype(np.int64)
+    return centred
 
 
 def _block(own: Own, beats: Samples, af: FloatArray, block: slice) -> FloatArray:

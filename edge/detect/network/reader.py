@@ -6,11 +6,12 @@ the signal was cut up on its way here, so live equals batch. Every lead is read 
 the others in its place as far as it is drowned in noise.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.network import confirm
 from edge.detect.network import prepare as prep
 from edge.detect.network.decode import find_peaks, find_waves, sigmoid
 from edge.detect.network.features import beat_features, own_numbers
@@ -78,6 +79,7 @@ class LeadBuffer:
     """Probabilities of P, QRS, T."""
     clear: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     """Per found second, 0 to 1."""
+    past: confirm.ConfirmState = field(default_factory=confirm.ConfirmState)
     usual: UsualState = field(default_factory=UsualState)
     usable: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     """Per second handed in: whether the lead can be read at all; a line without contact looks clear to the network."""
@@ -150,7 +152,7 @@ def _find(state: ReaderState, *, final: bool) -> Found | None:
         stop = min(stop, first + STEP_S)
     seen, seen_stop = max(state.first, first - TRUNK_BACK_S), min(state.prepared, stop + AHEAD_S)
     own, own_seconds = slice(_samples(first - seen), _samples(stop - seen)), slice(first - seen, stop - seen)
-    curves: list[FloatArray] = []
+    outputs: list[tuple[FloatArray, FloatArray, FloatArray]] = []
     clears: list[FloatArray] = []
     recorded = np.zeros(_samples(seen_stop - seen), bool)
     for lead in state.leads:
@@ -163,19 +165,56 @@ def _find(state: ReaderState, *, final: bool) -> Found | None:
             clear = clear * lead.usable[seen - state.first : seen_stop - state.first]
         clears.append(np.asarray(clear, np.float32))
         recorded |= window[1] > 0
-        curves.append(logits[3])
+        outputs.append((logits[3], sigmoid(logits[:3]), noise))
         lead.coarse.append(coarse[:, 5 * own_seconds.start : 5 * own_seconds.stop])
         lead.clear = np.concatenate((lead.clear, clears[-1][own_seconds]))
-        lead.waves = np.concatenate((lead.waves, sigmoid(logits[:3, own])), axis=1)
-    weight = np.repeat(_weights(np.stack(clears)), FS_HZ, axis=1)
-    curve = (weight * np.stack(curves)).sum(axis=0)
-    at = find_peaks(sigmoid(curve), own.start, own.stop, state.settings)
+        lead.waves = np.concatenate((lead.waves, outputs[-1][1][:, own]), axis=1)
+    weight = _weights(np.stack(clears))
+    curve = (np.repeat(weight, FS_HZ, axis=1) * np.stack([beat for beat, _, _ in outputs])).sum(axis=0)
+    at = find_peaks(sigmoid(curve), own.start, own.stop, state.settings.peak_probability)
     at = at[recorded[at]]
+    at = _confirmed(at, curve, outputs, weight, (seen, first, stop), state)
     beats, place = at + _samples(seen), _between_samples(curve, at)
     state.beats, state.place = np.concatenate((state.beats, beats)), np.concatenate((state.place, place))
     state.found = stop
     clearest = np.max(clears, axis=0)[own_seconds]
     return Found(first, stop, beats, place, np.asarray(1 - clearest, np.float32))
+
+
+def _confirmed(
+    at: Samples,
+    curve: FloatArray,
+    outputs: list[tuple[FloatArray, FloatArray, FloatArray]],
+    weight: FloatArray,
+    seconds: tuple[int, int, int],
+    state: ReaderState,
+) -> Samples:
+    """Those of the peaks that are beats, half-minute by half-minute; `seconds`: first seen, first and stop of own."""
+    seen, first, stop = seconds
+    kept = [at[:0]]
+    while first < stop:
+        piece_stop = min(stop, (first // confirm.BLOCK_S + 1) * confirm.BLOCK_S)
+        own = at[(at >= _samples(first - seen)) & (at < _samples(piece_stop - seen))]
+        chance = np.zeros(len(own), np.float32)
+        looks = []
+        for k, (lead, (_, waves, noise)) in enumerate(zip(state.leads, outputs, strict=True)):
+            if len(own) == 0:
+                looks.append(confirm.no_peaks())
+                continue
+            signal = lead.signal[0, _samples(seen - state.first) : _samples(seen - state.first) + len(curve)]
+            peaks = confirm.look(signal, waves, noise, curve, own, _samples(seen))
+            at_first = state.network.run_first_look(confirm.peak_numbers(peaks, lead.past, first_look=True))
+            looks.append(replace(peaks, chance=at_first))
+            numbers = confirm.peak_numbers(looks[-1], lead.past, first_look=False)
+            chance += weight[k, own // FS_HZ] * state.network.run_beats(numbers)
+        sure = chance >= state.settings.beat_probability
+        for lead, peaks in zip(state.leads, looks, strict=True):
+            confirm.remember(peaks, sure, _samples(piece_stop), lead.past)
+        kept.append(own[sure])
+        first = piece_stop
+        if first % confirm.BLOCK_S == 0 and (at < _samples(first - seen)).all():
+            break  # nothing more to remember either: a gap may last for days
+    return np.concatenate(kept)
 
 
 def _trunk(

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.network.confirm import PEAK_NUMBERS
 from edge.detect.network.features import FEATURES
+from edge.detect.network.record_class import CLASS_NUMBERS
 from edge.detect.network.usual import USUAL_FEATURES
 from edge.errors import ExtraMissing, ModelError
 from edge.models.bundle import SHIPPED, load_bundle
 
 FloatArray = NDArray[np.float32]
-PARTS = ("trunk", "context", "labels")
+PARTS = ("trunk", "context", "first_look", "beats", "labels", "classes")
 N_NUMBERS = len(FEATURES) + len(USUAL_FEATURES)
 
 
@@ -25,7 +27,10 @@ class Network:
     name: str
     trunk: Any = field(repr=False)
     context: Any = field(repr=False)
+    first_look: Any = field(repr=False)
+    beats: Any = field(repr=False)
     labels: Any = field(repr=False)
+    classes: Any = field(repr=False)
 
     @property
     def n_coarse(self) -> int:
@@ -42,12 +47,32 @@ class Network:
         likely, classes, embedding = self.context.run(None, {"coarse": coarse[None]})
         return likely[0], classes[0], embedding[0]
 
+    def run_first_look(self, numbers: FloatArray) -> FloatArray:
+        """Numbers of m peaks at a first look (m, 33) -> probability that each is a beat (m,)."""
+        return _of_peaks(self.first_look, numbers)
+
+    def run_beats(self, numbers: FloatArray) -> FloatArray:
+        """Numbers of m peaks at a second look (m, 33) -> probability that each is a beat (m,)."""
+        return _of_peaks(self.beats, numbers)
+
     def run_labels(self, features: FloatArray) -> FloatArray:
         """Numbers of m beats (m, 39) -> probabilities of N, S, V, F, Q (m, 5)."""
         if len(features) == 0:
             return np.empty((0, 5), np.float32)
         probability: FloatArray = self.labels.run(None, {"features": features})[0]
         return probability
+
+    def run_classes(self, numbers: FloatArray) -> tuple[float, ...]:
+        """Numbers of a recording, see `edge.detect.network.record_class` -> probabilities of N, A, O, ~."""
+        probability: FloatArray = self.classes.run(None, {"numbers": numbers[None]})[0]
+        return tuple(probability[0].tolist())
+
+
+def _of_peaks(part: Any, numbers: FloatArray) -> FloatArray:
+    if len(numbers) == 0:
+        return np.empty(0, np.float32)
+    probability: FloatArray = part.run(None, {"numbers": numbers})[0]
+    return probability
 
 
 @lru_cache(maxsize=8)
@@ -78,12 +103,15 @@ def load_network(folder: Path = SHIPPED / "annotator") -> Network:
             sessions.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
         except Exception as error:  # onnxruntime raises kinds of its own, none of them documented
             raise ModelError(f"onnxruntime does not load {path}: {error}", "Install the bundle again") from error
-    wanted = sessions[-1].get_inputs()[0].shape[1]
-    if wanted != N_NUMBERS:
-        raise ModelError(
-            f"Bundle {bundle.name} labels beats by {wanted} numbers, this version makes {N_NUMBERS}",
-            "Install the bundle that came with this version",
-        )
+    n_peak = len(PEAK_NUMBERS)
+    made_of = {"first_look": n_peak, "beats": n_peak, "labels": N_NUMBERS, "classes": len(CLASS_NUMBERS)}
+    for part, made in made_of.items():
+        wanted = sessions[PARTS.index(part)].get_inputs()[0].shape[1]
+        if wanted != made:
+            raise ModelError(
+                f"Bundle {bundle.name} tells {part} by {wanted} numbers, this version makes {made}",
+                "Install the bundle that came with this version",
+            )
     return Network(bundle.name, *sessions)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.detect.network.confirm import PEAK_NUMBERS
 from edge.detect.network.features import FEATURES
 from edge.detect.network.prepare import FS_HZ
+from edge.detect.network.record_class import CLASS_NUMBERS
 from edge.detect.network.session import PARTS, load_network, shipped_network
 from edge.detect.network.usual import USUAL_FEATURES
 from edge.errors import AnyecgError, ExtraMissing, ModelError
@@ -62,6 +64,13 @@ def test_the_shipped_network_has_the_shapes_that_the_reader_expects() -> None:
         labels = network.run_labels(rng.standard_normal((m, len(FEATURES) + len(USUAL_FEATURES))).astype(np.float32))
         assert labels.shape == (m, 5)
         np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-4)
+        of_peaks = rng.standard_normal((m, len(PEAK_NUMBERS))).astype(np.float32)
+        for chance in (network.run_first_look(of_peaks), network.run_beats(of_peaks)):
+            assert chance.shape == (m,)
+            assert ((chance >= 0) & (chance <= 1)).all()
+    unknown = np.full(len(CLASS_NUMBERS), np.nan, np.float32)
+    for numbers in (unknown, np.nan_to_num(unknown)):
+        assert sum(network.run_classes(numbers)) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_network_is_loaded_once() -> None:

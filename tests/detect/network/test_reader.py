@@ -20,7 +20,7 @@ from edge.detect.network.reader import (
     pooled,
     read_seconds,
 )
-from edge.detect.network.session import Network, shipped_network
+from edge.detect.network.session import PARTS, Network, shipped_network
 from edge.formats.memory import demo_recording
 from edge.settings import NetworkSettings
 from edge.types import Point
@@ -172,6 +172,9 @@ def test_beats_wait_for_one_second_and_names_for_seven() -> None:
             assert state.named == max(0, k + 1 - AHEAD_S - NAMED_AHEAD_S)
 
 
+NO_PARTS = (None,) * len(PARTS)
+
+
 class Counted(Network):
     """A network of the same shapes that finds a beat a second and costs nothing."""
 
@@ -193,6 +196,12 @@ class Counted(Network):
         n = coarse.shape[1] // 5
         return np.full((3, n), -9, np.float32), np.zeros((8, n), np.float32), coarse
 
+    def run_first_look(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.full(len(numbers), 0.9, np.float32)
+
+    def run_beats(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.full(len(numbers), 0.9, np.float32)
+
     def run_labels(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.tile(np.array([1, 0, 0, 0, 0], np.float32), (len(features), 1))
 
@@ -202,13 +211,16 @@ def held(state: ReaderState) -> int:
     arrays = [state.beats, state.place]
     for lead in state.leads:
         arrays += [lead.signal, *lead.coarse, lead.waves, lead.clear, lead.prepare.ranges, lead.prepare.waiting]
+        for peaks in (lead.past.seen, *lead.past.beats):
+            arrays += [peaks.at, peaks.logit, peaks.chance, peaks.shapes, peaks.size, peaks.own]
+        arrays += [part for block in lead.past.blocks for part in (block.medians, block.shape)]
         arrays += [part for _, block in lead.usual.blocks for part in (block.medians, block.shape)]
     return sum(array.nbytes for array in arrays)
 
 
 @pytest.mark.parametrize("n_leads", [1, 2])
 def test_an_hour_second_by_second_holds_less_than_two_minutes(n_leads: int) -> None:
-    state = ReaderState(Counted("counted", None, None, None), NetworkSettings(), [LeadBuffer() for _ in range(n_leads)])
+    state = ReaderState(Counted("counted", *NO_PARTS), NetworkSettings(), [LeadBuffer() for _ in range(n_leads)])
     second_mv = np.tile(even_ecg(60, FS_HZ, 1).astype(np.float32), (n_leads, 1))
     most, n_beats = 0, 0
     for k in range(3600):
@@ -233,7 +245,7 @@ def test_an_hour_at_once_is_taken_in_steps() -> None:
             longest = max(longest, signal.shape[1] // FS_HZ)
             return super().run_trunk(signal)
 
-    state = ReaderState(Watched("watched", None, None, None), NetworkSettings(), [LeadBuffer()])
+    state = ReaderState(Watched("watched", *NO_PARTS), NetworkSettings(), [LeadBuffer()])
     read_seconds(np.tile(even_ecg(60, FS_HZ, 60).astype(np.float32), 60)[None], state, final=True)
     assert state.named == 3600
     assert STEP_S < longest < STEP_S + 20
