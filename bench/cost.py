@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bench.measure import cost_of, machine
 from edge.detect import classic, reading
-from edge.detect.network import prepare, reader
+from edge.detect.network import confirm, prepare, reader
 from edge.detect.network.session import Network, load_network
 from edge.errors import UsageError
 from edge.formats.memory import demo_recording
@@ -40,10 +40,15 @@ Signal = NDArray[np.float32]
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "resample and prepare": ((reading, "resample"), (prepare, "prepare"), (prepare, "settle")),
     "trunk": ((Network, "run_trunk"),),
+    "confirming beats": (
+        *((Network, name) for name in ("run_first_look", "run_beats")),
+        *((confirm, name) for name in ("look", "peak_numbers", "remember")),
+        (reader, "find_peaks"),
+    ),
     "context": ((Network, "run_context"),),
     "labels and waves": (
         (Network, "run_labels"),
-        *((reader, name) for name in ("find_peaks", "find_waves", "own_numbers", "take_in")),
+        *((reader, name) for name in ("find_waves", "own_numbers", "take_in")),
         *((reader, name) for name in ("beat_features", "usual_features")),
         (reading, "label_beats"),
     ),
