@@ -57,16 +57,22 @@ class NetworkSettings:
     """How the outputs of the annotator network are read; chosen on folds that had not seen the records scored."""
 
     peak_probability: float = 0.15  # a peak of the beat curve at least so high may be a beat …
-    beat_probability: float = 0.40  # … and is one when its numbers say so with this probability
+    beat_probability: float = 0.45  # … and is one when its numbers say so with this probability …
+    quiet_probability: float = 0.20  # … or with this one in a second with little noise: odd beats are odd, not noise
+    quiet_noise: float = 0.08  # little noise: beats are lost with a probability below this in the second …
+    quiet_before: float = 0.02  # … and below this in the seconds before
     wave_probability: float = 0.50  # a wave lasts while its curve is so high
     unreadable_probability: float = 0.50  # seconds whose beats are lost in noise with this probability are unusable
     doubtful_probability: float = 0.15  # from here on small waves may be hidden: the second is usable, not good
-    af_no_ectopy: float = 0.50  # from this probability of fibrillation on no beat is called supraventricular ectopic
+    supraventricular_weight: float = 1.1  # of the probabilities before the most probable label is taken: an ectopic …
+    ventricular_weight: float = 1.2  # … beat overlooked counts for more than one too many
+    af_no_p: float = 0.30  # from this probability of fibrillation or flutter on no P wave is drawn
+    af_no_ectopy: float = 0.85  # from this probability of fibrillation on no beat is called supraventricular ectopic
     early_share: float = (
         0.92  # a supraventricular ectopic beat comes before this share of the local or earlier interval
     )
     far_share: float = 0.72  # … or lies in a rate whose intervals are below this share of the last minutes' usual one
-    run_prematurity: float = 0.82  # a supraventricular run goes on below this share of the RR interval before it
+    run_prematurity: float = 0.90  # a supraventricular run goes on below this share of the RR interval before it
     run_likeness: float = 0.45  # … while its QRS correlates so well with the usual one
     most_leads: int = 2  # leads read at once; each costs the same again
 

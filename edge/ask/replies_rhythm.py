@@ -72,9 +72,8 @@ def rhythm(asked: Asked, plan: Plan) -> Draft:
 def which(asked: Asked, plan: Plan, facts: Facts | None = None) -> Draft:
     """What rhythm it is: the one that lasted longest, then whatever else was found, then what was not."""
     facts = facts or measure(asked.context, "rhythm")
-    obstacle = next((facts[name] for name in SHARES.values() if facts[name].value is None), None)
-    if obstacle:
-        return missing(asked, obstacle, "the name of the rhythm")
+    if facts["sinus_share"].value is None:  # paced rhythm alone may be unknown: it takes a high sampling rate
+        return missing(asked, facts["sinus_share"], "the name of the rhythm")
     shares = sorted((key for key in SHARES if _value(facts, SHARES[key])), key=lambda k: -_value(facts, SHARES[k]))
     events = [key for key in EVENTS if _value(facts, f"{key}_count")]
     phrases = [_share_phrase(asked, facts, key, over=k == 0) for k, key in enumerate(shares)]

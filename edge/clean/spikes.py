@@ -44,14 +44,22 @@ _BITS = np.array([bin(k).count("1") for k in range(1 << TRAIN_IN)], np.uint8)
 
 
 @dataclass(slots=True, eq=False)
-class SpikeState:
-    """Where the search in one lead stands; bounded however long the recording is."""
+class FrontState:
+    """Where the search for fronts in one lead stands; bounded however long the recording is."""
 
     fs_hz: float
     start: int = 0
     """Index of the first sample that will be pushed; then, of `signal_mv`."""
     signal_mv: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
-    """What the search for fronts still sees."""
+    """What the search still sees."""
+    searched: int = 0
+    """Index up to which every front has been told."""
+
+
+@dataclass(slots=True, eq=False)
+class SpikeState(FrontState):
+    """Where the search for spikes in one lead stands."""
+
     fronts: Samples = field(default_factory=lambda: np.empty(0, np.int64))
     heights_mv: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     """Fronts not decided on and those that speak for them; upwards is positive."""
@@ -74,8 +82,24 @@ def spikes_on(part_mv: NDArray[np.floating[Any]], state: SpikeState, *, final: b
 
     A spike is certain 11 s after it came.
     """
+    at, heights_mv = fronts_on(part_mv, state)
+    state.fronts, state.heights_mv = np.concatenate((state.fronts, at)), np.concatenate((state.heights_mv, heights_mv))
+    reach = round(_REACH_S * state.fs_hz)
+    stop = state.searched if final else max(state.decided, state.searched - reach)
+    spikes = _trains(state.fronts, state.heights_mv, state.fs_hz)
+    spikes = spikes[(spikes >= state.decided) & (spikes < stop)]
+    kept = state.fronts >= stop - reach
+    state.fronts, state.heights_mv, state.decided = state.fronts[kept], state.heights_mv[kept], stop
+    return spikes
+
+
+def fronts_on(part_mv: NDArray[np.floating[Any]], state: FrontState) -> tuple[Samples, FloatArray]:
+    """Take in the samples that follow, shape (n,); return the fronts found, a tenth of a second late, and their heights.
+
+    Heights in mV, upwards is positive. Nothing is looked for below `MIN_FS_HZ`.
+    """
     if state.fs_hz < MIN_FS_HZ:
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), np.empty(0, np.float32)
     part_mv = np.clip(part_mv, -LARGEST_MV, LARGEST_MV).astype(np.float32)
     state.signal_mv = np.concatenate((state.signal_mv, part_mv))
     by = max(1, int(2 * state.fs_hz / AVERAGED_HZ))
@@ -83,17 +107,11 @@ def spikes_on(part_mv: NDArray[np.floating[Any]], state: SpikeState, *, final: b
     averaged_mv = state.signal_mv[: n * by].reshape(n, by).mean(axis=1)
     side = _samples(NOISE_S, fs_hz) + 2 * _samples(FRONT_S, fs_hz)
     at, heights_mv = _fronts(averaged_mv, fs_hz, side)
-    state.fronts = np.concatenate((state.fronts, state.start + at * by))
-    state.heights_mv = np.concatenate((state.heights_mv, heights_mv))
+    fronts = state.start + at * by
     done = max(0, n - 2 * side) * by
     state.signal_mv, state.start = state.signal_mv[done:].copy(), state.start + done
-    reach, searched = round(_REACH_S * state.fs_hz), state.start + side * by
-    stop = searched if final else max(state.decided, searched - reach)
-    spikes = _trains(state.fronts, state.heights_mv, state.fs_hz)
-    spikes = spikes[(spikes >= state.decided) & (spikes < stop)]
-    kept = state.fronts >= stop - reach
-    state.fronts, state.heights_mv, state.decided = state.fronts[kept], state.heights_mv[kept], stop
-    return spikes
+    state.searched = state.start + side * by
+    return fronts, heights_mv
 
 
 def _samples(time_s: float, fs_hz: float) -> int:

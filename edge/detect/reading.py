@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from edge.clean.quality import Reason, State
 from edge.clean.seconds import SecondsState, assess_seconds
+from edge.clean.spikes import FrontState
 from edge.contact import Off, seconds_off
 from edge.detect.network.labels import LabelState, label_beats
 from edge.detect.network.prepare import FS_HZ, reach_of, resample
 from edge.detect.network.reader import Found, LeadBuffer, Named, ReaderState, pooled, read_seconds
 from edge.detect.network.session import Network
+from edge.detect.paced import PacedState, paced_beats, take_in
 from edge.detect.rhythm import ReadSeconds, RhythmState, advance_rhythm, current_rhythm, finish_rhythm
 from edge.settings import Settings
 from edge.types import NO_POINT, Absent, Decided, Likely, Reading, RhythmSpan, Samples, Wave, seconds_begun
@@ -25,7 +27,7 @@ CLASS_S = 60  # the class of a recording is the mean over pieces of so many seco
 LONGEST_PAUSE_S = 14  # a quiet line that lasts longer cannot be told from a loose electrode
 GRACE_S = LONGEST_PAUSE_S - 4  # where signal begins, the first beat may take four seconds
 LARGEST_MV = 400.0  # electrodes may be off by 300 mV (IEC 60601-2-47); what is beyond never sets the network's scale
-PACED = ord("Q")  # the network's Q are paced beats; it was shown no other
+PACED = ord("Q")
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +41,7 @@ class ReadingState:
     reader: ReaderState
     quality: list[SecondsState]
     rhythm: RhythmState
+    paced: PacedState
     off: Sequence[Off] = ()
     """Stretches without contact of the first lead."""
     signal_mv: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 1), np.float32))
@@ -91,6 +94,7 @@ def reading_state(fs_hz: float, leads: Sequence[int], network: Network, settings
         ReaderState(network, settings.network, [LeadBuffer() for _ in leads]),
         [SecondsState(fs_hz) for _ in leads],
         RhythmState(fs_hz, settings.rhythm),
+        PacedState(FrontState(fs_hz)),
         signal_mv=np.empty((0, len(leads)), np.float32),
     )
 
@@ -100,6 +104,7 @@ def read_on(part_mv: NDArray[np.float32], state: ReadingState, *, final: bool = 
     if len(part_mv):
         part = part_mv[:, list(state.leads)].astype(np.float32)
         part[np.isinf(part)] = np.nan
+        take_in(part[:, 0], state.paced)
         np.clip(part, -LARGEST_MV, LARGEST_MV, out=part)
         state.signal_mv = np.concatenate((state.signal_mv, part))
     first = state.seconds_in
@@ -213,20 +218,22 @@ def _reading(named: Named, state: ReadingState) -> Reading | None:
     labels = label_beats(
         named.labels[kept], named.features[kept], named.beats[kept], state.labels, state.settings.network
     )
+    beats = _samples(named, state)[kept]
+    paced = paced_beats(beats, state.paced)
+    labels = np.where(paced, np.uint8(PACED), labels)
     points, absent = named.points[kept], named.absent[kept].copy()
     moved = np.rint(points * (state.fs_hz / FS_HZ))
     told = np.abs(moved) <= np.iinfo(np.int16).max  # false for NaN, and beyond 50 kHz for what lies farthest
     waves = np.where(told, moved, NO_POINT).astype(np.int16)
     in_second = second[kept]
     af = named.likely[in_second, Likely.AF] + named.likely[in_second, Likely.AFL]
-    _leave_out(waves, absent, Wave.P, af >= state.settings.network.af_no_ectopy, Absent.NO_ATRIAL_RHYTHM)
+    _leave_out(waves, absent, Wave.P, af >= state.settings.network.af_no_p, Absent.NO_ATRIAL_RHYTHM)
     for wave in (Wave.P, Wave.T):
         _leave_out(waves, absent, wave, quality[in_second] != State.GOOD, Absent.NOISY)
     likely = np.concatenate((named.likely, noise[:, None]), axis=1)
     chances = np.rint(255 * np.clip(likely, 0, 1)).astype(np.uint8)
-    beats = _samples(named, state)[kept]
     stop = min(state.sample_at(named.stop_second), state.signal_stop)
-    news = ReadSeconds(first, stop, beats, labels, labels == PACED, quality, reasons, chances)
+    news = ReadSeconds(first, stop, beats, labels, paced, quality, reasons, chances)
     return Reading(first, stop, beats, labels, waves, absent, chances, tuple(advance_rhythm(news, state.rhythm)))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.clean.quality import State
+from edge.clean.spikes import MIN_FS_HZ
 from edge.detect.rhythm_names import NAMES
 from edge.detect.rhythm_spans import BoolArray
 from edge.interpret.context import Context
@@ -60,12 +61,23 @@ def rhythm_facts(c: Context) -> list[Fact]:
     facts += _fast_facts(c, "svt", "(SVTA", told["(SVTA"], spans)
     facts += [_count(c, "vf_count", "(VFL", told["(VFL"]), _total(c, "vf_total", "(VFL", told["(VFL"])]
     facts += [_count(c, "asystole_count", "(ASYS", told["(ASYS"]), _longest(c, "asystole", "(ASYS", told["(ASYS"])]
-    facts.append(_share(c, "paced_share", told["(P"]))
+    facts.append(_paced(c, told["(P"]))
     facts.append(_count(c, "irregular_count", "(IRREG", told["(IRREG"]))
     named_s = _seconds(c, [e for episodes in told.values() for e in episodes])
     whole_s = c.end_s - c.start_s
     facts.append(c.fact("rhythm_named_share", min(100.0, 100 * named_s / whole_s), "%", len(spans)))
     return facts
+
+
+def _paced(c: Context, episodes: list[Episode]) -> Fact:
+    """Share of paced rhythm: told by its spikes, so not known where they cannot be seen."""
+    if episodes or c.annotations.fs_hz >= MIN_FS_HZ:
+        return _share(c, "paced_share", episodes)
+    reason = (
+        f"the recording's {c.annotations.fs_hz:g} Hz cannot show pacing spikes, and nothing else tells a paced beat "
+        "from a bundle branch block"
+    )
+    return c.fact("paced_share", None, "%", reason=reason)
 
 
 def episodes_of(c: Context, label: str, spans: list[RhythmSpan]) -> list[Episode]:

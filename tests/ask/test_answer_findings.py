@@ -15,7 +15,6 @@ YES_NO = [
     ("sinus", "Any SVT?", "no", "No supraventricular tachycardia was found"),
     ("sinus", "Was there ventricular fibrillation?", "no", "No ventricular flutter or fibrillation was found"),
     ("sinus", "asystole?", "no", "No asystole was found"),
-    ("sinus", "Is the patient paced?", "no", "No paced rhythm was found"),
     ("sinus", "Any PVCs?", "no", "No ventricular extra beats were found"),
     ("sinus", "Any extra beats?", "no", "No extra beats were found"),
     ("sinus", "bigeminy?", "no", "No bigeminy was found"),
@@ -340,7 +339,7 @@ MIT_BIH = [
     ("101", "Was there VT?", "no"),
     ("205", "Was there VT?", "yes"),
     ("102", "Is it a paced rhythm?", "yes"),
-    ("101", "Is it a paced rhythm?", "no"),
+    ("101", "Is it a paced rhythm?", "not sure"),
 ]
 
 

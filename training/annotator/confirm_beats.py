@@ -21,13 +21,15 @@ from edge.settings import NetworkSettings
 from training.annotator import augment
 from training.annotator.batches import prepared
 from training.annotator.data import CINC, SEED, Row
+from training.annotator.ectopy import MADE, TURNED, made_rows, turned_rows
 
 FloatArray = NDArray[np.float32]
 MATCH = round(0.15 * FS_HZ)
 STEP_S, BACK_S, AHEAD_S = 120, 15, 1
-VARIANTS = {"mitdb": 4, "ludb": 2}  # times a record is read: once as it is, then with noise
-CLEAN_WEIGHT = 3.0  # hearts are recorded without much noise most of the time
-SEEDS, STEPS, BATCH = 3, 2000, 1024
+VARIANTS = {"mitdb": 4, "ludb": 2}  # times a record is read: once as it is, then with noise …
+MADE_VARIANTS = 2  # … and a made or turned one
+CLEAN_WEIGHT = 3.0  # hearts are recorded without much noise most of the time; not for made and turned rows
+SEEDS, STEPS, BATCH = 3, 4000, 1024
 JITTER = 0.1
 
 
@@ -42,8 +44,8 @@ class Stretch:
     is_beat: NDArray[np.bool_]
     """… and whether it is a beat."""
     record: str
-    noisy: bool
-    """Whether noise was added."""
+    weight: float
+    """How much its peaks count."""
 
 
 class Confirming(nn.Module):
@@ -61,19 +63,21 @@ class Confirming(nn.Module):
 
 
 def perceptron(n_in: int) -> nn.Sequential:
-    """Two hidden layers of 32."""
+    """Two hidden layers of 64."""
     return nn.Sequential(
-        nn.Linear(n_in, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 1)
+        nn.Linear(n_in, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 1)
     )
 
 
 def peaks_of_rows(rows: list[Row], network: Network) -> list[Stretch]:
-    """The peaks of every marked row, clean and with noise."""
+    """The peaks of every marked row, and of rhythms and turns of the body made of them, clean and with noise."""
     rng = np.random.default_rng(SEED)
     noises = [r.signal_mv for r in rows if r.source == "cinc2017" and r.recording_class == CINC.index("~")]
     stretches = []
-    for row in rows:
-        for variant in range(VARIANTS.get(row.source, 0)):
+    labelled = [row for row in rows if row.source == "mitdb"]
+    for row in (*rows, *made_rows(labelled), *turned_rows(labelled)):
+        recorded = not row.record.startswith((MADE, TURNED))
+        for variant in range(VARIANTS.get(row.source, 0) if recorded else MADE_VARIANTS):
             signal = with_noise(row, noises, rng) if variant else row.signal_mv
             pieces = peaks_of(-signal if rng.random() < 0.2 else signal, network)
             at = np.concatenate([peaks.at for peaks, _ in pieces])
@@ -82,7 +86,8 @@ def peaks_of_rows(rows: list[Row], network: Network) -> list[Stretch]:
             if row.source == "mitdb":
                 known &= ~np.repeat(row.rhythm == 3, FS_HZ)[at]  # flutter waves are no beats, and nobody marked them
             is_beat = beats_among(at, logit, row.beats)
-            stretches.append(Stretch(pieces, known, is_beat, f"{row.source} {row.record}", variant > 0))
+            weight = CLEAN_WEIGHT if recorded and variant == 0 else 1.0
+            stretches.append(Stretch(pieces, known, is_beat, f"{row.source} {row.record}", weight))
     return stretches
 
 
@@ -162,16 +167,16 @@ def beats_among(at: NDArray[np.int64], logit: FloatArray, beats: NDArray[np.int3
 
 
 def train_confirming(stretches: list[Stretch], *, first_look: bool) -> Confirming:
-    """Train the perceptrons; half a minute on one core. Every record weighs as much as the root of its peaks."""
+    """Train the perceptrons; two minutes on one core. Every record weighs as much as the root of its peaks."""
     known = [stretch.known for stretch in stretches]
     x = np.concatenate([numbers_of(s, first_look=first_look)[k] for s, k in zip(stretches, known, strict=True)])
     y = np.concatenate([s.is_beat[k] for s, k in zip(stretches, known, strict=True)]).astype(np.float32)
     n_known = [int(k.sum()) for k in known]
     record = np.repeat([s.record for s in stretches], n_known)
-    noisy = np.repeat([s.noisy for s in stretches], n_known)
+    of_stretch = np.repeat([s.weight for s in stretches], n_known)
     model = Confirming(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-2))
     _, of, count = np.unique(record, return_inverse=True, return_counts=True)
-    weight = count[of] ** -0.5 * np.where(noisy, 1, CLEAN_WEIGHT)
+    weight = count[of] ** -0.5 * of_stretch
     chance = np.cumsum(weight / weight.sum())
     for seed, part in enumerate(model.each):
         torch.manual_seed(SEED + seed)

@@ -24,7 +24,7 @@ from training.annotator.export import (
     export_network,
     write_annotator,
 )
-from training.annotator.label_beats import NAMES, beats_of, train_labelling
+from training.annotator.label_beats import NAMES, shown_beats, train_labelling
 from training.annotator.model import Annotator
 from training.annotator.train import HELD_OUT, seen_rows
 
@@ -50,8 +50,7 @@ def finish(rows_file: Path, trained: Path, out: Path) -> None:
         export_confirming(confirming, len(PEAK_NUMBERS), out / f"{part}.onnx")
         peaks = with_chances(peaks, confirming)
     network = replace(network, first_look=session("first_look"), beats=session("beats"))
-    beats = beats_of([r for r in rows if r.source == "mitdb"], network)
-    export_labelling(train_labelling(beats), len(NAMES), out)
+    export_labelling(train_labelling(shown_beats(rows, network)), len(NAMES), out)
     network = replace(network, labels=session("labels"))
     export_classifying(train_classifying(*numbers_of_records(rows, network)), len(CLASS_NUMBERS), out)
     write_annotator(out, "annotator" if trained.name == "all" else f"annotator-fold{trained.name}")

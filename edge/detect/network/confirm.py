@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge.detect.network.decode import sigmoid
 from edge.detect.network.features import qrs_shapes
 from edge.detect.network.prepare import FS_HZ
+from edge.settings import NetworkSettings
 from edge.types import Samples
 
 FloatArray = NDArray[np.float32]
@@ -210,6 +211,12 @@ def peak_numbers(peaks: Peaks, state: ConfirmState, *, first_look: bool) -> Floa
         3 * beside_before, 3 * beside_after, 4 * mine_chance,
     )  # fmt: skip
     return np.asarray(np.clip(np.nan_to_num(np.stack(columns, axis=1)), -4, 4), np.float32)
+
+
+def quiet(numbers: FloatArray, settings: NetworkSettings) -> NDArray[np.bool_]:
+    """Which peaks lie in little noise, from their numbers, shape (n, len(PEAK_NUMBERS))."""
+    of_second, before = (sigmoid(2 * numbers[:, PEAK_NUMBERS.index(name)]) for name in ("noise_second", "noise_before"))
+    return np.asarray((of_second < settings.quiet_noise) & (before < settings.quiet_before))
 
 
 def remember(peaks: Peaks, confirmed: NDArray[np.bool_], stop: int, state: ConfirmState) -> None:

@@ -1,5 +1,7 @@
 """Labels of beats from their probabilities, and what single beats cannot show: runs, and rhythms without sinus beats.
 
+* No beat is called unclassifiable here: paced ones are told by their spikes (edge.detect.paced), others are nearest to
+  something.
 * Inside atrial fibrillation no beat is supraventricular ectopic: there is no sinus rhythm to come early in.
 * Early is early against something: a beat in step with a rate that did not begin with a step, and that is not far
   from the usual one, is not called supraventricular ectopic, however its P wave looks: a sinus rhythm that grows
@@ -23,10 +25,10 @@ from edge.types import LABELS, Labels, Samples
 FloatArray = NDArray[np.float32]
 
 NAMES = (*FEATURES, *USUAL_FEATURES)
-AF, LOCAL, LIKE_USUAL, BEFORE, ONSET, USUAL = (
-    NAMES.index(name) for name in ("af", "rr_local", "corr_usual", "rr_before", "rr_onset", "rr_usual")
+AF, LOCAL, LIKE_USUAL, LIKE_EVER, BEFORE, ONSET, USUAL = (
+    NAMES.index(name) for name in ("af", "rr_local", "corr_usual", "corr_ever", "rr_before", "rr_onset", "rr_usual")
 )
-N, S, V = (LABELS.index(letter) for letter in "NSV")
+N, S, V, Q = (LABELS.index(letter) for letter in "NSVQ")
 
 
 @dataclass(slots=True)
@@ -42,19 +44,24 @@ class LabelState:
 def label_beats(
     probability: FloatArray, features: FloatArray, beats: Samples, state: LabelState, settings: NetworkSettings
 ) -> Labels:
-    """ASCII codes of NSVFQ, shape (n_beats,), of the beats that follow those before.
+    """ASCII codes of NSVF, shape (n_beats,), of the beats that follow those before.
 
     `probability` (n_beats, 5), `features` as `reader.Named.features`; `beats` in samples of the 125 Hz grid.
     """
     if len(beats) == 0:
         return np.empty(0, np.uint8)
     allowed = probability.copy()
+    allowed[:, S] *= settings.supraventricular_weight
+    allowed[:, V] *= settings.ventricular_weight
     early = np.log(settings.early_share)
-    in_step = (features[:, BEFORE] > early) & (features[:, ONSET] > early)
-    in_step &= features[:, USUAL] > np.log(settings.far_share)
+    usual, onset, far = features[:, USUAL], features[:, ONSET], np.log(settings.far_share)
+    not_known = usual == 0  # in the first half-minute: there a run must begin with a large step
+    no_run = np.where(not_known, onset > far, (onset > early) | (usual > early))
+    in_step = (features[:, BEFORE] > early) & no_run & (usual > far)
     barred = in_step | (features[:, AF] >= settings.af_no_ectopy)
     allowed[barred, N] += allowed[barred, S]
     allowed[barred, S] = 0
+    allowed[:, Q] = 0
     best = allowed.argmax(axis=1)
     rr_s = np.diff(beats, prepend=state.last) / FS_HZ
     fibrillating = features[:, AF] >= settings.af_no_ectopy

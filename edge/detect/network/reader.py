@@ -57,7 +57,7 @@ class Named:
     labels: FloatArray
     """Probability of each of `edge.types.LABELS`, shape (n_beats, 5)."""
     features: FloatArray
-    """Numbers of the beats in the first lead, shape (n_beats, 39): `features.FEATURES`, `usual.USUAL_FEATURES`."""
+    """Numbers of the beats in the first lead, shape (n_beats, 41): `features.FEATURES`, `usual.USUAL_FEATURES`."""
     points: FloatArray
     """Of the first lead: samples of 1/125 s from the beat, shape (n_beats, 9); see decode.find_waves."""
     absent: NDArray[np.uint8]
@@ -191,11 +191,11 @@ def _confirmed(
 ) -> Samples:
     """Those of the peaks that are beats, half-minute by half-minute; `seconds`: first seen, first and stop of own."""
     seen, first, stop = seconds
-    kept = [at[:0]]
+    s, kept = state.settings, [at[:0]]
     while first < stop:
         piece_stop = min(stop, (first // confirm.BLOCK_S + 1) * confirm.BLOCK_S)
         own = at[(at >= _samples(first - seen)) & (at < _samples(piece_stop - seen))]
-        chance = np.zeros(len(own), np.float32)
+        chance, enough = np.zeros(len(own), np.float32), np.zeros(len(own), np.float32)
         looks = []
         for k, (lead, (_, waves, noise)) in enumerate(zip(state.leads, outputs, strict=True)):
             if len(own) == 0:
@@ -206,8 +206,10 @@ def _confirmed(
             at_first = state.network.run_first_look(confirm.peak_numbers(peaks, lead.past, first_look=True))
             looks.append(replace(peaks, chance=at_first))
             numbers = confirm.peak_numbers(looks[-1], lead.past, first_look=False)
-            chance += weight[k, own // FS_HZ] * state.network.run_beats(numbers)
-        sure = chance >= state.settings.beat_probability
+            share = weight[k, own // FS_HZ]
+            chance += share * state.network.run_beats(numbers)
+            enough += share * np.where(confirm.quiet(numbers, s), s.quiet_probability, s.beat_probability)
+        sure = chance >= enough
         for lead, peaks in zip(state.leads, looks, strict=True):
             confirm.remember(peaks, sure, _samples(piece_stop), lead.past)
         kept.append(own[sure])
@@ -284,7 +286,7 @@ def _context(coarse: FloatArray, present: FloatArray, own: slice, network: Netwo
 
 
 def _numbers(lead: LeadBuffer, state: ReaderState, beats: Samples, af: FloatArray, seen: int) -> FloatArray:
-    """Numbers of every beat in the buffers, shape (n_beats, 39)."""
+    """Numbers of every beat in the buffers, shape (n_beats, 41)."""
     numbers = own_numbers(lead.signal[0], lead.waves, beats)
     take_in(numbers, state.beats, state.found - 1, lead.usual)  # a beat's T wave may lie in the second after it
     af_at = af[np.clip(state.beats // FS_HZ - seen, 0, len(af) - 1)]

@@ -56,7 +56,7 @@ class Network:
         return _of_peaks(self.beats, numbers)
 
     def run_labels(self, features: FloatArray) -> FloatArray:
-        """Numbers of m beats (m, 39) -> probabilities of N, S, V, F, Q (m, 5)."""
+        """Numbers of m beats (m, 41) -> probabilities of N, S, V, F, Q (m, 5)."""
         if len(features) == 0:
             return np.empty((0, 5), np.float32)
         probability: FloatArray = self.labels.run(None, {"features": features})[0]

@@ -17,8 +17,9 @@ from edge.types import Samples
 FloatArray = NDArray[np.float32]
 
 BLOCK_S = 30
-BLOCKS = 12  # six minutes
-KEPT = BLOCKS + 8  # more than a step of the reader takes in at once
+BLOCKS = 12  # six minutes; who turned over has a new usual shape after half of them …
+EVER = 60  # … and half an hour, in which every common shape is known: a run of the old shape is not a new focus
+KEPT = EVER + 8  # more than a step of the reader takes in at once
 FEWEST_BEATS = 6  # in a half-minute that counts
 LIKE_THE_MEAN = 0.8  # correlation of the beats that make the common shape
 
@@ -67,7 +68,7 @@ def take_in(own: Own, beats: Samples, found_s: int, state: UsualState) -> None:
 
 
 def usual_features(own: Own, beats: Samples, state: UsualState) -> FloatArray:
-    """Each beat against what was usual, shape (n_beats, 11); 0 while nothing is known."""
+    """Each beat against what was usual, shape (n_beats, 12); 0 while nothing is known."""
     out = np.zeros((len(beats), len(USUAL_FEATURES)), np.float32)
     values = measures(own, beats)
     number = beats // (BLOCK_S * FS_HZ)
@@ -79,16 +80,16 @@ def usual_features(own: Own, beats: Samples, state: UsualState) -> FloatArray:
         medians = _medians(np.stack([block.medians for block in blocks]))
         shape = np.mean([block.shape for block in blocks], axis=0)
         shape /= max(float(np.sqrt(np.square(shape).sum())), 1e-3)
-        corr = np.max([own.shapes[shift, at] @ shape for shift in range(len(own.shapes))], axis=0)
-        out[at] = np.nan_to_num(
-            np.concatenate(
-                (((values[at] - medians) / SPREADS), corr[:, None], np.full((len(at), 1), medians[0])), axis=1
-            )
-        )
+        corr = np.max(own.shapes[:, at] @ shape, axis=0)
+        ever = np.stack([block.shape for n, block in state.blocks if k - EVER <= n < k])
+        ever /= np.maximum(np.sqrt(np.square(ever).sum(axis=1, keepdims=True)), 1e-3)
+        corr_ever = np.max(own.shapes[:, at] @ ever.T, axis=(0, 2))
+        columns = ((values[at] - medians) / SPREADS, np.column_stack((corr, np.full(len(at), medians[0]), corr_ever)))
+        out[at] = np.nan_to_num(np.concatenate(columns, axis=1))
     return np.clip(out, -3, 3)
 
 
-USUAL_FEATURES = tuple(f"{name}_usual" for name in (*MEASURES, "corr", "rr_itself"))
+USUAL_FEATURES = (*(f"{name}_usual" for name in (*MEASURES, "corr", "rr_itself")), "corr_ever")
 SPREADS = np.array([1, 6, 1, 0.5, 0.25, 1, 6, 0.5, 6], np.float32)
 
 
