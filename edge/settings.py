@@ -68,9 +68,10 @@ class NetworkSettings:
     ventricular_weight: float = 1.2  # … beat overlooked counts for more than one too many
     af_no_p: float = 0.30  # from this probability of fibrillation or flutter on no P wave is drawn
     af_no_ectopy: float = 0.85  # from this probability of fibrillation on no beat is called supraventricular ectopic
-    early_share: float = (
-        0.92  # a supraventricular ectopic beat comes before this share of the local or earlier interval
-    )
+    conducted_step: float = 0.06  # no V: both intervals differ so little from the local one (natural logarithm) …
+    conducted_p: float = 0.90  # … after a P wave of this probability …
+    conducted_pr: float = 0.30  # … whose distance is the usual one to 0.3 times 48 ms
+    early_share: float = 0.92  # an S beat comes before this share of the local or earlier interval …
     far_share: float = 0.72  # … or lies in a rate whose intervals are below this share of the last minutes' usual one
     run_prematurity: float = 0.90  # a supraventricular run goes on below this share of the RR interval before it
     run_likeness: float = 0.45  # … while its QRS correlates so well with the usual one

@@ -6,6 +6,8 @@
 * Early is early against something: a beat in step with a rate that did not begin with a step, and that is not far
   from the usual one, is not called supraventricular ectopic, however its P wave looks: a sinus rhythm that grows
   faster hides it in the T wave.
+* A beat in step with both neighbours, with a clear P wave at the usual distance, is no ventricular one, however it
+  looks: the body turned over, or electrodes were exchanged.
 * A supraventricular run goes on while its beats come as early, against the rhythm before it, as its first one did:
   within the run each beat is in step with its neighbours, and a single beat looks normal.
 """
@@ -25,8 +27,9 @@ from edge.types import LABELS, Labels, Samples
 FloatArray = NDArray[np.float32]
 
 NAMES = (*FEATURES, *USUAL_FEATURES)
-AF, LOCAL, LIKE_USUAL, LIKE_EVER, BEFORE, ONSET, USUAL = (
-    NAMES.index(name) for name in ("af", "rr_local", "corr_usual", "corr_ever", "rr_before", "rr_onset", "rr_usual")
+AF, LOCAL, LIKE_USUAL, BEFORE, AFTER, ONSET, USUAL, P, PR = (
+    NAMES.index(name)
+    for name in ("af", "rr_local", "corr_usual", "rr_before", "rr_after", "rr_onset", "rr_usual", "p", "pr_more")
 )
 N, S, V, Q = (LABELS.index(letter) for letter in "NSVQ")
 
@@ -61,6 +64,10 @@ def label_beats(
     barred = in_step | (features[:, AF] >= settings.af_no_ectopy)
     allowed[barred, N] += allowed[barred, S]
     allowed[barred, S] = 0
+    conducted = (np.abs(features[:, [BEFORE, AFTER]]) < settings.conducted_step).all(axis=1)
+    conducted &= (features[:, P] > settings.conducted_p) & (np.abs(features[:, PR]) < settings.conducted_pr)
+    allowed[conducted, N] += allowed[conducted, V]
+    allowed[conducted, V] = 0
     allowed[:, Q] = 0
     best = allowed.argmax(axis=1)
     rr_s = np.diff(beats, prepend=state.last) / FS_HZ

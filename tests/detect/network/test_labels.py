@@ -119,6 +119,16 @@ def test_a_rate_that_began_with_a_step_or_is_far_from_usual_may_be_supraventricu
     assert named(certain("SSSS"), in_step(onset, usual), at([0.5] * 4)) == "SSSS"
 
 
+def test_a_beat_in_step_behind_its_p_wave_is_not_ventricular_whatever_its_shape() -> None:
+    features = in_step()
+    assert named(certain("VVVV"), features, at([0.8] * 4)) == "VVVV"
+    features[:, NAMES.index("p")] = 0.98
+    assert named(certain("VVVV"), features, at([0.8] * 4)) == "NNNN"
+    features[1, NAMES.index("rr_after")] = 0.3
+    features[2, NAMES.index("pr_more")] = 0.5
+    assert named(certain("VVVV"), features, at([0.8] * 4)) == "NVVN"
+
+
 def test_while_nothing_is_usual_yet_a_small_step_begins_no_run() -> None:
     assert named(certain("SSSS"), in_step(onset=-0.15), at([0.5] * 4)) == "NNNN"
 
