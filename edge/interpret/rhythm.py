@@ -75,7 +75,7 @@ def _paced(c: Context, episodes: list[Episode]) -> Fact:
         return _share(c, "paced_share", episodes)
     reason = (
         f"the recording's {c.annotations.fs_hz:g} Hz cannot show pacing spikes, and nothing else tells a paced beat "
-        "from a bundle branch block"
+        "from another wide one"
     )
     return c.fact("paced_share", None, "%", reason=reason)
 

@@ -96,7 +96,7 @@ def test_where_spikes_are_is_shown() -> None:
         (
             "upright",
             "Is the patient paced?",
-            "the recording's 250 Hz cannot show pacing spikes, and nothing else tells a paced beat from a bundle branch block",
+            "the recording's 250 Hz cannot show pacing spikes, and nothing else tells a paced beat from another wide one",
         ),
         ("paced", "Is the lead upside down?", "only 0 normal beats with a P wave in good signal, 5 are needed"),
     ],
