@@ -54,7 +54,7 @@ class BeatSettings:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """How the outputs of the annotator network are read; chosen on folds that had not seen the records scored."""
+    """How the outputs of the annotator network are read; chosen on the scores of its cross-validation."""
 
     peak_probability: float = 0.15  # a peak of the beat curve at least so high may be a beat …
     beat_probability: float = 0.45  # … and is one when its numbers say so with this probability …
@@ -70,7 +70,7 @@ class NetworkSettings:
     af_no_ectopy: float = 0.85  # from this probability of fibrillation on no beat is called supraventricular ectopic
     conducted_step: float = 0.06  # no V: both intervals differ so little from the local one (natural logarithm) …
     conducted_p: float = 0.90  # … after a P wave of this probability …
-    conducted_pr: float = 0.30  # … whose distance is the usual one to 0.3 times 48 ms
+    conducted_pr: float = 0.30  # … whose distance is the local one to this share of 48 ms
     early_share: float = 0.92  # an S beat comes before this share of the local or earlier interval …
     far_share: float = 0.72  # … or lies in a rate whose intervals are below this share of the last minutes' usual one
     run_prematurity: float = 0.90  # a supraventricular run goes on below this share of the RR interval before it

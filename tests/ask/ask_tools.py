@@ -199,7 +199,9 @@ def check_finding(answer: dict[str, Any], source: Source) -> None:
 def not_founded(answer: dict[str, Any]) -> list[str]:
     """Findings named in an answer, what is said to be unmeasured aside, that none of its facts speaks of."""
     facts = tuple(Fact(f["name"], f["value"], f["unit"], f["start_s"], f["end_s"]) for f in answer["facts"])
-    told = re.sub(r'"[^"]*"|[^.]*not measurable, because[^.]*\.|[^.]* cannot be measured [^.]*\.', " ", answer["answer"])
+    told = re.sub(
+        r'"[^"]*"|[^.]*not measurable, because[^.]*\.|[^.]* cannot be measured [^.]*\.', " ", answer["answer"]
+    )
     return unfounded(told, facts)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.network.decode import sigmoid
-from edge.detect.network.features import qrs_shapes
+from edge.detect.network.features import qrs_shapes, row_median
 from edge.detect.network.prepare import FS_HZ
 from edge.settings import NetworkSettings
 from edge.types import Samples
@@ -171,14 +171,14 @@ def peak_numbers(peaks: Peaks, state: ConfirmState, *, first_look: bool) -> Floa
     before = np.maximum(before, 0)
     if len(strong):
         known &= every.at[index][:, None] - every.at[strong[before]] <= BACK_S * FS_HZ
-        medians = np.stack([_median(np.where(known, column[before], np.nan)) for column in of_strong.T], axis=1)
+        medians = np.stack([row_median(np.where(known, column[before], np.nan)) for column in of_strong.T], axis=1)
         logit_spread = _spread(np.where(known, every.logit[strong[before]], np.nan))
         local_rr = np.where(known, rr[before], np.nan)
         since = np.where(known[:, -1], (peaks.at - every.at[strong[before[:, -1]]]) / FS_HZ, np.nan)
     else:
         medians, local_rr, since = np.full((n, 5), np.nan), np.full((n, STRONG), np.nan), np.full(n, np.nan)
         logit_spread = np.zeros(n, np.float32)
-    rr_median, rr_spread = _median(local_rr), _spread(local_rr)
+    rr_median, rr_spread = row_median(local_rr), _spread(local_rr)
     since = np.log(np.maximum(since, 0.1))
     steps = np.clip(np.exp(since - rr_median), 0.3, 4.5)
     off_step = np.abs(np.log(steps / np.maximum(np.rint(steps), 1)))
@@ -260,14 +260,5 @@ def _usual(number: int, state: ConfirmState) -> Block | None:
 def _spread(rows: NDArray[np.floating]) -> FloatArray:
     """Root mean square distance of each row's values from their median, without NaN; 0 where there is nothing else."""
     known = np.isfinite(rows)
-    square = np.where(known, np.square(rows - _median(rows)[:, None]), 0).sum(axis=1)
+    square = np.where(known, np.square(rows - row_median(rows)[:, None]), 0).sum(axis=1)
     return np.asarray(np.sqrt(square / np.maximum(known.sum(axis=1), 1)), np.float32)
-
-
-def _median(rows: NDArray[np.floating]) -> FloatArray:
-    """Median of each row without its NaN; NaN where there is nothing else."""
-    ordered = np.sort(rows, axis=1)  # NaN goes last
-    n_known = np.isfinite(rows).sum(axis=1)
-    at = np.arange(len(rows))
-    low, high = ordered[at, np.maximum(n_known - 1, 0) // 2], ordered[at, np.minimum(n_known // 2, rows.shape[1] - 1)]
-    return np.asarray(np.where(n_known > 0, (low + high) / 2, np.nan), np.float32)

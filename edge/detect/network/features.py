@@ -135,7 +135,7 @@ def _block(own: Own, beats: Samples, af: FloatArray, block: slice) -> FloatArray
     columns: list[NDArray[np.floating]] = [*timing[:8], *_alike(own, index, place, near)]
 
     def more(values: FloatArray) -> FloatArray:
-        usual = _median(np.where(near, values[place], np.nan))
+        usual = row_median(np.where(near, values[place], np.nan))
         return np.asarray(values[index] - usual, np.float32)
 
     width, size = own.width, np.log(np.maximum(own.size, 1e-2))
@@ -152,7 +152,7 @@ def _timing(apart_s: NDArray[np.float64], near: NDArray[np.bool_]) -> list[Float
     times = np.insert(np.where(near, apart_s, np.nan), BEFORE, 0.0, axis=1)
     rr = np.log(np.maximum(np.diff(times, axis=1), 0.08))  # NaN where unknown
     local = rr[:, BEFORE - NEAREST - 1 :]
-    median = _median(local)
+    median = row_median(local)
     known = np.isfinite(local)
     n_known = np.maximum(known.sum(axis=1), 1)
     mean = np.where(known, local, 0).sum(axis=1) / n_known
@@ -196,7 +196,7 @@ def _alike(own: Own, index: Samples, place: Samples, near: NDArray[np.bool_]) ->
     p_usual = np.einsum("ij,ijk->ik", weight.astype(np.float32), own.p_shapes[place])
     energy = np.sqrt(np.square(p_mine).sum(axis=1) * np.square(p_usual).sum(axis=1))
     return [
-        _median(known),
+        row_median(known),
         np.where(near, best, -1).max(axis=1),
         known[:, BEFORE - 1],
         known[:, BEFORE],
@@ -206,7 +206,7 @@ def _alike(own: Own, index: Samples, place: Samples, near: NDArray[np.bool_]) ->
     ]
 
 
-def _median(rows: NDArray[np.floating]) -> FloatArray:
+def row_median(rows: NDArray[np.floating]) -> FloatArray:
     """Median of each row without its NaN; NaN where there is nothing else."""
     ordered = np.sort(rows, axis=1)  # NaN goes last
     n_known = np.isfinite(rows).sum(axis=1)

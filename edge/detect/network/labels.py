@@ -53,23 +53,7 @@ def label_beats(
     """
     if len(beats) == 0:
         return np.empty(0, np.uint8)
-    allowed = probability.copy()
-    allowed[:, S] *= settings.supraventricular_weight
-    allowed[:, V] *= settings.ventricular_weight
-    early = np.log(settings.early_share)
-    usual, onset, far = features[:, USUAL], features[:, ONSET], np.log(settings.far_share)
-    not_known = usual == 0  # in the first half-minute: there a run must begin with a large step
-    no_run = np.where(not_known, onset > far, (onset > early) | (usual > early))
-    in_step = (features[:, BEFORE] > early) & no_run & (usual > far)
-    barred = in_step | (features[:, AF] >= settings.af_no_ectopy)
-    allowed[barred, N] += allowed[barred, S]
-    allowed[barred, S] = 0
-    conducted = (np.abs(features[:, [BEFORE, AFTER]]) < settings.conducted_step).all(axis=1)
-    conducted &= (features[:, P] > settings.conducted_p) & (np.abs(features[:, PR]) < settings.conducted_pr)
-    allowed[conducted, N] += allowed[conducted, V]
-    allowed[conducted, V] = 0
-    allowed[:, Q] = 0
-    best = allowed.argmax(axis=1)
+    best = _allowed(probability, features, settings).argmax(axis=1)
     rr_s = np.diff(beats, prepend=state.last) / FS_HZ
     fibrillating = features[:, AF] >= settings.af_no_ectopy
     starts = np.flatnonzero(best == S).tolist()
@@ -94,3 +78,24 @@ def label_beats(
     state.last = int(beats[-1])
     labels: Labels = np.frombuffer(LABELS.encode(), np.uint8)[best]
     return labels
+
+
+def _allowed(probability: FloatArray, features: FloatArray, settings: NetworkSettings) -> FloatArray:
+    """The probabilities, weighted, without the labels that a beat's numbers rule out; shape (n_beats, 5)."""
+    allowed = probability.copy()
+    allowed[:, S] *= settings.supraventricular_weight
+    allowed[:, V] *= settings.ventricular_weight
+    early = np.log(settings.early_share)
+    usual, onset, far = features[:, USUAL], features[:, ONSET], np.log(settings.far_share)
+    not_known = usual == 0  # in the first half-minute: there a run must begin with a large step
+    no_run = np.where(not_known, onset > far, (onset > early) | (usual > early))
+    in_step = (features[:, BEFORE] > early) & no_run & (usual > far)
+    barred = in_step | (features[:, AF] >= settings.af_no_ectopy)
+    allowed[barred, N] += allowed[barred, S]
+    allowed[barred, S] = 0
+    conducted = (np.abs(features[:, [BEFORE, AFTER]]) < settings.conducted_step).all(axis=1)
+    conducted &= (features[:, P] > settings.conducted_p) & (np.abs(features[:, PR]) < settings.conducted_pr)
+    allowed[conducted, N] += allowed[conducted, V]
+    allowed[conducted, V] = 0
+    allowed[:, Q] = 0
+    return allowed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detect.network.features import Own
+from edge.detect.network.features import Own, row_median
 from edge.detect.network.prepare import FS_HZ
 from edge.types import Samples
 
@@ -62,7 +62,7 @@ def take_in(own: Own, beats: Samples, found_s: int, state: UsualState) -> None:
     while (state.done + 1) * BLOCK_S <= found_s:
         a, b = np.searchsorted(beats, [state.done * BLOCK_S * FS_HZ, (state.done + 1) * BLOCK_S * FS_HZ])
         if b - a >= FEWEST_BEATS:
-            block = Block(_medians(values[a:b]), _common(own.shapes[1, a:b]))
+            block = Block(row_median(values[a:b].T), _common(own.shapes[1, a:b]))
             state.blocks = [*state.blocks[-KEPT + 1 :], (state.done, block)]
         state.done += 1
 
@@ -77,7 +77,7 @@ def usual_features(own: Own, beats: Samples, state: UsualState) -> FloatArray:
         if not blocks:
             continue
         at = np.flatnonzero(number == k)
-        medians = _medians(np.stack([block.medians for block in blocks]))
+        medians = row_median(np.stack([block.medians for block in blocks], axis=1))
         shape = np.mean([block.shape for block in blocks], axis=0)
         shape /= max(float(np.sqrt(np.square(shape).sum())), 1e-3)
         corr = np.max(own.shapes[:, at] @ shape, axis=0)
@@ -91,15 +91,6 @@ def usual_features(own: Own, beats: Samples, state: UsualState) -> FloatArray:
 
 USUAL_FEATURES = (*(f"{name}_usual" for name in (*MEASURES, "corr", "rr_itself")), "corr_ever")
 SPREADS = np.array([1, 6, 1, 0.5, 0.25, 1, 6, 0.5, 6], np.float32)
-
-
-def _medians(rows: FloatArray) -> FloatArray:
-    """Median of each column without its NaN; NaN where there is nothing else."""
-    kept = np.isfinite(rows)
-    return np.array(
-        [np.median(column[keep]) if keep.any() else np.nan for column, keep in zip(rows.T, kept.T, strict=True)],
-        np.float32,
-    )
 
 
 def _common(shapes: FloatArray) -> FloatArray:
