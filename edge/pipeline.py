@@ -20,8 +20,8 @@ from edge.detect.reading import ReadingState, read_on, reading_state
 from edge.settings import Settings
 from edge.types import Annotations, Decided, Gap, Likely, Piece, Point, Recording, RhythmSpan, Wave, pieces
 
-STEP_S = 240  # signal is taken in so much at a time: what is read again at each step costs a quarter of it at 60 …
-GAP_STEP_S = 900  # … and a gap of days by the quarter
+STEP_S = 240  # of signal taken in at a time: at each step the network reads 16 s again
+GAP_STEP_S = 900  # a gap may last for days
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ def collect(decided: Iterable[Decided], fs_hz: float, gaps: Iterable[Gap]) -> An
 
 
 def _extend_gaps(gaps: list[Gap], piece: Gap) -> None:
-    """Append a gap, or lengthen the last one that it continues (files are read a minute at a time)."""
+    """Append a gap, or lengthen the last one that it continues (files are read piece by piece)."""
     if gaps and gaps[-1].stop == piece.start:
         gaps[-1] = Gap(gaps[-1].start, piece.stop, gaps[-1].cause)
     else:

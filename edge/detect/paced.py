@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.clean.spikes import ALIKE, MIN_FS_HZ, MOST_PER_S, TRAIN_SECONDS, FrontState, fronts_on
+from edge.clean.spikes import ALIKE, APART_S, CHUNK_S, MIN_FS_HZ, MOST_PER_S, TRAIN_SECONDS, FrontState, fronts_on
 from edge.types import Samples
 
 FloatArray = NDArray[np.float32]
@@ -21,7 +21,6 @@ SPIKE_TO_PEAK_S = (
     0.15,
 )  # a paced QRS begins within 60 ms and peaks within 90 ms; the beat may be set on the spike
 TRAIN_BACK_S, TRAIN_AHEAD_S = 10.0, 4.0
-KEPT_S = 30.0  # fronts remembered; beats are named 7 s after they came
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +32,8 @@ class PacedState:
     """Signal that has not been searched: packets come several to the second."""
     fronts: Samples = field(default_factory=lambda: np.empty(0, np.int64))
     heights_mv: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    last_front: int = -(10**9)
+    """Also one that was not kept."""
 
 
 def take_in(part_mv: NDArray[np.floating[Any]], state: PacedState) -> None:
@@ -41,23 +42,36 @@ def take_in(part_mv: NDArray[np.floating[Any]], state: PacedState) -> None:
         state.waiting.append(part_mv.astype(np.float32))
 
 
-def paced_beats(beats: Samples, state: PacedState) -> NDArray[np.bool_]:
-    """Whether each beat is paced; `beats` ascending, with all signal up to `TRAIN_AHEAD_S` after them taken in."""
+def paced_beats(beats: Samples, stop: int, state: PacedState) -> NDArray[np.bool_]:
+    """Whether each beat is paced; `beats` ascending, with all signal up to `TRAIN_AHEAD_S` after them taken in.
+
+    No beat before `stop` will be asked for again.
+    """
     fs_hz = state.search.fs_hz
-    for part_mv in state.waiting:
-        at, heights_mv = fronts_on(part_mv, state.search)
-        state.fronts = np.concatenate((state.fronts, at))
-        state.heights_mv = np.concatenate((state.heights_mv, heights_mv))
-    state.waiting = []
+    _search(state)
     paced = np.zeros(len(beats), bool)
     first, last = (round(s * fs_hz) for s in SPIKE_TO_PEAK_S)
     of_beat = np.searchsorted(state.fronts, beats - first, "right") - 1  # the last front before
     for k in np.flatnonzero(of_beat >= 0).tolist():
         front = int(of_beat[k])
         paced[k] = beats[k] - state.fronts[front] <= last and _in_a_train(front, state)
-    kept = state.fronts >= state.search.searched - round(KEPT_S * fs_hz)
+    kept = state.fronts >= stop - round((TRAIN_BACK_S + 1) * fs_hz)
     state.fronts, state.heights_mv = state.fronts[kept], state.heights_mv[kept]
     return paced
+
+
+def _search(state: PacedState) -> None:
+    """Look for fronts in what waits, a minute at a time; of those of one spike the first is kept."""
+    if not state.waiting:
+        return
+    signal_mv, chunk = np.concatenate(state.waiting), round(CHUNK_S * state.search.fs_hz)
+    state.waiting = []
+    for a in range(0, len(signal_mv), chunk):
+        at, heights_mv = fronts_on(signal_mv[a : a + chunk], state.search)
+        first = np.diff(at, prepend=state.last_front) > APART_S * state.search.fs_hz
+        state.last_front = int(at[-1]) if len(at) else state.last_front
+        state.fronts = np.concatenate((state.fronts, at[first]))
+        state.heights_mv = np.concatenate((state.heights_mv, heights_mv[first]))
 
 
 def _in_a_train(front: int, state: PacedState) -> bool:

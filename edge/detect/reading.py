@@ -219,7 +219,8 @@ def _reading(named: Named, state: ReadingState) -> Reading | None:
         named.labels[kept], named.features[kept], named.beats[kept], state.labels, state.settings.network
     )
     beats = _samples(named, state)[kept]
-    paced = paced_beats(beats, state.paced)
+    stop = min(state.sample_at(named.stop_second), state.signal_stop)
+    paced = paced_beats(beats, stop, state.paced)
     labels = np.where(paced, np.uint8(PACED), labels)
     points, absent = named.points[kept], named.absent[kept].copy()
     moved = np.rint(points * (state.fs_hz / FS_HZ))
@@ -232,7 +233,6 @@ def _reading(named: Named, state: ReadingState) -> Reading | None:
         _leave_out(waves, absent, wave, quality[in_second] != State.GOOD, Absent.NOISY)
     likely = np.concatenate((named.likely, noise[:, None]), axis=1)
     chances = np.rint(255 * np.clip(likely, 0, 1)).astype(np.uint8)
-    stop = min(state.sample_at(named.stop_second), state.signal_stop)
     news = ReadSeconds(first, stop, beats, labels, paced, quality, reasons, chances)
     return Reading(first, stop, beats, labels, waves, absent, chances, tuple(advance_rhythm(news, state.rhythm)))
 

@@ -26,7 +26,6 @@ STRONG_CHANCE = 0.5
 BESIDE = round(0.45 * FS_HZ)  # samples; a P or T wave lies so near to its QRS
 BLOCK_S, BLOCKS = 30, 12  # what was usual: six minutes of half-minutes
 FEWEST_BEATS = 6  # in a half-minute that counts
-UNKNOWN = np.float32(np.nan)
 
 PEAK_NUMBERS = (
     "logit", "logit_more", "corr_local", "corr_best", "size_more", "corr_usual", "size_usual", "logit_usual", "usual_known",

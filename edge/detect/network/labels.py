@@ -87,7 +87,7 @@ def _allowed(probability: FloatArray, features: FloatArray, settings: NetworkSet
     allowed[:, V] *= settings.ventricular_weight
     early = np.log(settings.early_share)
     usual, onset, far = features[:, USUAL], features[:, ONSET], np.log(settings.far_share)
-    not_known = usual == 0  # in the first half-minute: there a run must begin with a large step
+    not_known = features[:, LIKE_USUAL] == 0  # in the first half-minute: there a run must begin with a large step
     no_run = np.where(not_known, onset > far, (onset > early) | (usual > early))
     in_step = (features[:, BEFORE] > early) & no_run & (usual > far)
     barred = in_step | (features[:, AF] >= settings.af_no_ectopy)

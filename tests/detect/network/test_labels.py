@@ -114,7 +114,7 @@ def test_a_beat_in_step_with_a_rate_that_grew_is_not_supraventricular_ectopic() 
     assert named(certain("VVSV"), in_step(), at([0.8] * 4)) == "VVNV"
 
 
-@pytest.mark.parametrize(("onset", "usual"), [(-0.4, 0.0), (-0.2, -0.2), (0.0, -0.5)])
+@pytest.mark.parametrize(("onset", "usual"), [(-0.2, -0.2), (0.0, -0.5)])
 def test_a_rate_that_began_with_a_step_or_is_far_from_usual_may_be_supraventricular(onset: float, usual: float) -> None:
     assert named(certain("SSSS"), in_step(onset, usual), at([0.5] * 4)) == "SSSS"
 
@@ -129,8 +129,11 @@ def test_a_beat_in_step_behind_its_p_wave_is_not_ventricular_whatever_its_shape(
     assert named(certain("VVVV"), features, at([0.8] * 4)) == "NVVN"
 
 
-def test_while_nothing_is_usual_yet_a_small_step_begins_no_run() -> None:
-    assert named(certain("SSSS"), in_step(onset=-0.15), at([0.5] * 4)) == "NNNN"
+def test_while_nothing_is_usual_yet_a_run_begins_with_a_large_step() -> None:
+    for onset, expected in ((-0.15, "NNNN"), (-0.4, "SSSS")):
+        features = in_step(onset)
+        features[:, NAMES.index("corr_usual")] = 0
+        assert named(certain("SSSS"), features, at([0.5] * 4)) == expected
 
 
 def test_a_rate_that_began_with_a_step_back_to_what_is_usual_is_not_supraventricular() -> None:
