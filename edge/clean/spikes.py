@@ -3,7 +3,7 @@
 A pacing pulse lasts 0.4 to 2 ms. Sampled at 500 Hz or more behind a filter that goes with it, it is a front of two
 milliseconds out of a quiet line, which turns back at once or decays over some milliseconds; an R wave takes ten
 times as long. Behind the 100 Hz of an ambulatory recorder the same pulse takes 10 ms to rise, like a narrow QRS: of the
-four paced MIT-BIH records at 360 Hz a third of the pulses of one lead could be told, and of most leads none. Below
+four paced MIT-BIH records at 360 Hz some of the pulses of one lead could be told, and of most leads none. Below
 `MIN_FS_HZ` nothing is looked for. Single glitches look like spikes, so a spike counts only among others alike.
 
 A filter in the recorder may take spikes out at any rate, and those of bipolar electrodes are small: none found does

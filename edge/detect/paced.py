@@ -16,10 +16,8 @@ from edge.types import Samples
 
 FloatArray = NDArray[np.float32]
 
-SPIKE_TO_PEAK_S = (
-    -0.02,
-    0.15,
-)  # a paced QRS begins within 60 ms and peaks within 90 ms; the beat may be set on the spike
+# A paced QRS begins within 60 ms and peaks within 90 ms; the beat may be set on the spike.
+SPIKE_TO_PEAK_S = (-0.02, 0.15)
 TRAIN_BACK_S, TRAIN_AHEAD_S = 10.0, 4.0
 
 

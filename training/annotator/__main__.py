@@ -3,7 +3,7 @@
 DIR of `--data` holds mitdb, ludb and cinc2017. Writes OUT/annotator, the bundle that is shipped, trained on every
 record; with `--folds` first OUT/folds/fold0 … fold4, each trained without the records in its held_out.json, for
 `anyecg bench … --folds OUT/folds`. Seeded; what was done before is not done again, and an interrupted training goes
-on. About 25 minutes a training on one core.
+on. About half an hour a network on one core.
 """
 
 import argparse

@@ -5,7 +5,7 @@ found, one lead at a time. A small perceptron turns them into N, S, V, F; five o
 rows stand made ones (training.annotator.ectopy): rhythms and turns of the body that twenty hearts did not have.
 
 Paced and unclassifiable beats are shown as normal ones: nothing at 125 Hz sets a paced beat apart from one behind a
-bundle branch block. Trained as Q, the paced beats of three hearts made Q of 1,326 of the 1,457 of MIT-BIH 207.
+bundle branch block. Trained as Q, the paced beats of three hearts made Q of most of MIT-BIH 207's, with certainty.
 """
 
 from dataclasses import dataclass, replace

@@ -106,7 +106,8 @@ def load_network(folder: Path = SHIPPED / "annotator") -> Network:
     n_peak = len(PEAK_NUMBERS)
     made_of = {"first_look": n_peak, "beats": n_peak, "labels": N_NUMBERS, "classes": len(CLASS_NUMBERS)}
     for part, made in made_of.items():
-        wanted = sessions[PARTS.index(part)].get_inputs()[0].shape[1]
+        shape = sessions[PARTS.index(part)].get_inputs()[0].shape
+        wanted = shape[1] if len(shape) == 2 else "unknown"
         if wanted != made:
             raise ModelError(
                 f"Bundle {bundle.name} tells {part} by {wanted} numbers, this version makes {made}",
