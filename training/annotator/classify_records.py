@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.signal
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from edge.detect.network.session import Network
 from edge.formats.memory import ArrayRecording
 from edge.pipeline import annotate
 from training.annotator.data import CINC, SEED, Row
+from training.annotator.perceptrons import Averaged, fit
 
 FloatArray = NDArray[np.float32]
 MOST_OF_A_CLASS = 1500  # more records of a class tell little
@@ -50,23 +52,13 @@ def numbers_of_records(rows: list[Row], network: Network) -> tuple[FloatArray, N
     return np.stack(numbers), np.array(classes), np.array(weights, np.float32)
 
 
-class Classifying(nn.Module):
-    """Mean of the probabilities of some perceptrons; numbers (m, n), NaN where missing -> (m, 4)."""
-
-    def __init__(self, mean: Tensor, deviation: Tensor, n: int = SEEDS) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
-        self.each = nn.ModuleList(perceptron(len(mean)) for _ in range(n))
+class Classifying(Averaged):
+    """Numbers (m, n), NaN where missing -> probabilities (m, 4)."""
 
     def normal(self, numbers: Tensor) -> Tensor:
         """Numbers without unit; what is missing is as usual."""
-        x = (numbers - self.mean) / self.deviation
+        x = super().normal(numbers)
         return torch.clamp(torch.where(torch.isnan(x), torch.zeros_like(x), x), -FURTHEST, FURTHEST)
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        x = self.normal(numbers)
-        return torch.stack([torch.softmax(part(x), 1) for part in self.each]).mean(0)
 
 
 def perceptron(n_in: int) -> nn.Sequential:
@@ -77,24 +69,14 @@ def perceptron(n_in: int) -> nn.Sequential:
 def train_classifying(numbers: FloatArray, classes: NDArray[np.int64], weights: FloatArray) -> Classifying:
     """Train the perceptrons; some seconds on one core."""
     mean, deviation = np.nanmean(numbers, axis=0), np.nanstd(numbers, axis=0) + 1e-3
-    model = Classifying(torch.from_numpy(mean), torch.from_numpy(deviation.astype(np.float32)))
+    model = Classifying(torch.from_numpy(mean), torch.from_numpy(deviation.astype(np.float32)), perceptron, SEEDS)
     x, y, weight = model.normal(torch.from_numpy(numbers)), torch.from_numpy(classes), torch.from_numpy(weights)
-    for seed, part in enumerate(model.each):
-        torch.manual_seed(SEED + seed)
-        assert isinstance(part, nn.Sequential)
-        for layer in part:
-            if isinstance(layer, nn.Linear):
-                layer.reset_parameters()
-        optimizer = torch.optim.AdamW(part.parameters(), lr=3e-3, weight_decay=0.05)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS + 1)
-        part.train()
-        for _ in range(STEPS):
-            drawn = torch.randint(0, len(y), (BATCH,))
-            logits = part(x[drawn] + JITTER * torch.randn(BATCH, len(CLASS_NUMBERS)))
-            each = nn.functional.cross_entropy(logits, y[drawn], reduction="none", label_smoothing=0.05)
-            loss = (each * weight[drawn]).mean()
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+
+    def loss_of(part: nn.Module, _: Generator) -> Tensor:
+        drawn = torch.randint(0, len(y), (BATCH,))
+        logits = part(x[drawn] + JITTER * torch.randn(BATCH, len(CLASS_NUMBERS)))
+        each = nn.functional.cross_entropy(logits, y[drawn], reduction="none", label_smoothing=0.05)
+        return (each * weight[drawn]).mean()
+
+    fit(model, STEPS, loss_of, weight_decay=0.05)
+    return model

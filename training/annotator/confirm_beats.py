@@ -21,7 +21,8 @@ from edge.settings import NetworkSettings
 from training.annotator import augment
 from training.annotator.batches import prepared
 from training.annotator.data import CINC, SEED, Row
-from training.annotator.ectopy import MADE, TURNED, made_rows, turned_rows
+from training.annotator.ectopy import MADE, TURNED
+from training.annotator.perceptrons import Averaged, fit
 
 FloatArray = NDArray[np.float32]
 MATCH = round(0.15 * FS_HZ)
@@ -48,18 +49,12 @@ class Stretch:
     """How much its peaks count."""
 
 
-class Confirming(nn.Module):
-    """Mean of the probabilities of some perceptrons; numbers (m, 33) -> (m,)."""
+class Confirming(Averaged):
+    """Numbers (m, 33) -> probability of a beat (m,)."""
 
-    def __init__(self, mean: Tensor, deviation: Tensor, n: int = SEEDS) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
-        self.each = nn.ModuleList(perceptron(len(mean)) for _ in range(n))
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        x = (numbers - self.mean) / self.deviation
-        return torch.stack([torch.sigmoid(part(x)[:, 0]) for part in self.each]).mean(0)
+    def chance(self, logits: Tensor) -> Tensor:
+        """Of two classes one probability tells both."""
+        return torch.sigmoid(logits[:, 0])
 
 
 def perceptron(n_in: int) -> nn.Sequential:
@@ -70,12 +65,11 @@ def perceptron(n_in: int) -> nn.Sequential:
 
 
 def peaks_of_rows(rows: list[Row], network: Network) -> list[Stretch]:
-    """The peaks of every marked row, and of rhythms and turns of the body made of them, clean and with noise."""
+    """The peaks of every marked, made or turned row, clean and with noise."""
     rng = np.random.default_rng(SEED)
     noises = [r.signal_mv for r in rows if r.source == "cinc2017" and r.recording_class == CINC.index("~")]
     stretches = []
-    labelled = [row for row in rows if row.source == "mitdb"]
-    for row in (*rows, *made_rows(labelled), *turned_rows(labelled)):
+    for row in rows:
         recorded = not row.record.startswith((MADE, TURNED))
         for variant in range(VARIANTS.get(row.source, 0) if recorded else MADE_VARIANTS):
             signal = with_noise(row, noises, rng) if variant else row.signal_mv
@@ -174,27 +168,16 @@ def train_confirming(stretches: list[Stretch], *, first_look: bool) -> Confirmin
     n_known = [int(k.sum()) for k in known]
     record = np.repeat([s.record for s in stretches], n_known)
     of_stretch = np.repeat([s.weight for s in stretches], n_known)
-    model = Confirming(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-2))
+    model = Confirming(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-2), perceptron, SEEDS)
     _, of, count = np.unique(record, return_inverse=True, return_counts=True)
     weight = count[of] ** -0.5 * of_stretch
     chance = np.cumsum(weight / weight.sum())
-    for seed, part in enumerate(model.each):
-        torch.manual_seed(SEED + seed)
-        rng = np.random.default_rng(SEED + seed)
-        assert isinstance(part, nn.Sequential)
-        for layer in part:
-            if isinstance(layer, nn.Linear):
-                layer.reset_parameters()
-        optimizer = torch.optim.AdamW(part.parameters(), lr=3e-3, weight_decay=0.02)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS + 1)
-        part.train()
-        for _ in range(STEPS):
-            drawn = np.minimum(np.searchsorted(chance, rng.random(BATCH)), len(y) - 1)
-            inputs = (torch.from_numpy(x[drawn]) - model.mean) / model.deviation
-            logits = part(inputs + JITTER * torch.randn_like(inputs))[:, 0]
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(y[drawn]))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+
+    def loss_of(part: nn.Module, rng: Generator) -> Tensor:
+        drawn = np.minimum(np.searchsorted(chance, rng.random(BATCH)), len(y) - 1)
+        inputs = model.normal(torch.from_numpy(x[drawn]))
+        logits = part(inputs + JITTER * torch.randn_like(inputs))[:, 0]
+        return nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(y[drawn]))
+
+    fit(model, STEPS, loss_of)
+    return model

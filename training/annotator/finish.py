@@ -17,6 +17,7 @@ from edge.detect.network.session import Network
 from training.annotator.classify_records import numbers_of_records, train_classifying
 from training.annotator.confirm_beats import peaks_of_rows, train_confirming, with_chances
 from training.annotator.data import read
+from training.annotator.ectopy import made_rows, turned_rows
 from training.annotator.export import (
     export_classifying,
     export_confirming,
@@ -24,7 +25,7 @@ from training.annotator.export import (
     export_network,
     write_annotator,
 )
-from training.annotator.label_beats import NAMES, shown_beats, train_labelling
+from training.annotator.label_beats import NAMES, beats_of, train_labelling
 from training.annotator.model import Annotator
 from training.annotator.train import HELD_OUT, seen_rows
 
@@ -44,13 +45,15 @@ def finish(rows_file: Path, trained: Path, out: Path) -> None:
 
     rows = seen_rows(read(rows_file), trained)
     network = Network("training", session("trunk"), session("context"), None, None, None, None)
-    peaks = peaks_of_rows(rows, network)
+    labelled = [row for row in rows if row.source == "mitdb"]
+    made = [*made_rows(labelled), *turned_rows(labelled)]
+    peaks = peaks_of_rows([*rows, *made], network)
     for part in ("first_look", "beats"):
         confirming = train_confirming(peaks, first_look=part == "first_look")
         export_confirming(confirming, len(PEAK_NUMBERS), out / f"{part}.onnx")
         peaks = with_chances(peaks, confirming)
     network = replace(network, first_look=session("first_look"), beats=session("beats"))
-    export_labelling(train_labelling(shown_beats(rows, network)), len(NAMES), out)
+    export_labelling(train_labelling(beats_of([*labelled, *made], network)), len(NAMES), out)
     network = replace(network, labels=session("labels"))
     export_classifying(train_classifying(*numbers_of_records(rows, network)), len(CLASS_NUMBERS), out)
     write_annotator(out, "annotator" if trained.name == "all" else f"annotator-fold{trained.name}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -22,8 +23,9 @@ from edge.detect.network.session import Network
 from edge.detect.network.usual import USUAL_FEATURES
 from edge.settings import NetworkSettings
 from edge.types import LABELS
-from training.annotator.data import SEED, Row
-from training.annotator.ectopy import TURNED, made_rows, turned_rows
+from training.annotator.data import Row
+from training.annotator.ectopy import TURNED
+from training.annotator.perceptrons import Averaged, fit
 
 NAMES = (*FEATURES, *USUAL_FEATURES)
 INDEX = {name: k for k, name in enumerate(NAMES)}
@@ -54,12 +56,6 @@ class Beats:
     record: NDArray[np.str_]
 
 
-def shown_beats(rows: list[Row], network: Network) -> Beats:
-    """What the labelling is trained on: the beats of MIT-BIH rows, of rhythms made of them, and of turned bodies."""
-    labelled = [row for row in rows if row.source == "mitdb"]
-    return beats_of([*labelled, *made_rows(labelled), *turned_rows(labelled)], network)
-
-
 def beats_of(rows: list[Row], network: Network) -> Beats:
     """The beats that the network finds in each row and that have a reference label."""
     blank = replace(network, labels=_Blank())
@@ -85,20 +81,6 @@ class _Blank:
 
     def run(self, _: object, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         return [np.zeros((len(inputs["features"]), len(LABELS)), np.float32)]
-
-
-class Labelling(nn.Module):
-    """Mean of the probabilities of some perceptrons; features (m, 41) -> (m, 5)."""
-
-    def __init__(self, mean: Tensor, deviation: Tensor, n: int = SEEDS) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
-        self.each = nn.ModuleList(perceptron(len(mean)) for _ in range(n))
-
-    def forward(self, features: Tensor) -> Tensor:
-        x = (features - self.mean) / self.deviation
-        return torch.stack([torch.softmax(part(x), 1) for part in self.each]).mean(0)
 
 
 def perceptron(n_in: int) -> nn.Sequential:
@@ -127,39 +109,26 @@ def sampling(beats: Beats) -> NDArray[np.float64]:
     return weight / weight.sum()
 
 
-def train_labelling(beats: Beats) -> Labelling:
-    """Train the perceptrons; about a minute on one core."""
+def train_labelling(beats: Beats) -> Averaged:
+    """Train the perceptrons, numbers (m, 41) -> probabilities (m, 5); about a minute on one core."""
     x, y = beats.numbers, beats.labels
-    model = Labelling(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-3))
+    model = Averaged(torch.from_numpy(x.mean(axis=0)), torch.from_numpy(x.std(axis=0) + 1e-3), perceptron, SEEDS)
     chance = np.cumsum(sampling(beats))
     calm = np.flatnonzero((y == 0) & (np.abs(x[:, INDEX["rr_before"]]) < 0.08) & (x[:, INDEX["rr_spread"]] < 0.08))
     in_runs = (y == V) | ((y == S) & (x[:, INDEX["rr_usual"]] < -0.15))
-    for seed, part in enumerate(model.each):
-        torch.manual_seed(SEED + seed)
-        rng = np.random.default_rng(SEED + seed)
-        assert isinstance(part, nn.Sequential)
-        for layer in part:
-            if isinstance(layer, nn.Linear):
-                layer.reset_parameters()
-        optimizer = torch.optim.AdamW(part.parameters(), lr=3e-3, weight_decay=0.02)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=STEPS + 1)
-        part.train()
-        for _ in range(STEPS):
-            drawn = np.minimum(np.searchsorted(chance, rng.random(BATCH)), len(y) - 1)
-            shown = x[drawn].copy()
-            run = np.flatnonzero(in_runs[drawn] & (rng.random(BATCH) < RUNS))
-            shown[np.ix_(run, OF_NEIGHBOURS)] = x[np.ix_(rng.choice(calm, len(run)), OF_NEIGHBOURS)]
-            shown[run, INDEX["rr_local"]] = shown[run, INDEX["rr_before_s"]]
-            shown[run, INDEX["rr_onset"]] = shown[run, INDEX["rr_usual"]]  # a run begins with a step
-            slow = run[
-                (y[drawn[run]] == V) & (rng.random(len(run)) < 0.5)
-            ]  # and may be no faster than the sinus rhythm
-            shown[np.ix_(slow, [INDEX["rr_usual"], INDEX["rr_onset"]])] = rng.normal(0, 0.08, (len(slow), 1))
-            inputs = (torch.from_numpy(shown) - model.mean) / model.deviation
-            logits = part(inputs + JITTER * torch.randn_like(inputs))
-            loss = nn.functional.cross_entropy(logits, torch.from_numpy(y[drawn]), label_smoothing=0.03)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+
+    def loss_of(part: nn.Module, rng: Generator) -> Tensor:
+        drawn = np.minimum(np.searchsorted(chance, rng.random(BATCH)), len(y) - 1)
+        shown = x[drawn].copy()
+        run = np.flatnonzero(in_runs[drawn] & (rng.random(BATCH) < RUNS))
+        shown[np.ix_(run, OF_NEIGHBOURS)] = x[np.ix_(rng.choice(calm, len(run)), OF_NEIGHBOURS)]
+        shown[run, INDEX["rr_local"]] = shown[run, INDEX["rr_before_s"]]
+        shown[run, INDEX["rr_onset"]] = shown[run, INDEX["rr_usual"]]  # a run begins with a step …
+        slow = run[(y[drawn[run]] == V) & (rng.random(len(run)) < 0.5)]  # … or is no faster than the sinus rhythm
+        shown[np.ix_(slow, [INDEX["rr_usual"], INDEX["rr_onset"]])] = rng.normal(0, 0.08, (len(slow), 1))
+        inputs = model.normal(torch.from_numpy(shown))
+        logits = part(inputs + JITTER * torch.randn_like(inputs))
+        return nn.functional.cross_entropy(logits, torch.from_numpy(y[drawn]), label_smoothing=0.03)
+
+    fit(model, STEPS, loss_of)
+    return model
