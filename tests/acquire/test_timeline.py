@@ -183,6 +183,21 @@ def test_lost_movesense_packets_are_whole_packets_in_spite_of_jitter() -> None:
     assert_exact(run(packets, TimelineState(128.0, "timestamp", 16), 128.0))
 
 
+@pytest.mark.parametrize("seed", range(100))
+def test_the_first_stamps_of_a_stream_may_jitter_like_any_other(seed: int) -> None:
+    chance = random.Random(seed)
+    packets = [movesense(k, chance.randint(-24, 24), 200.0) for k in range(100)]
+    state = TimelineState(200.0, "timestamp", 16)
+    assert_exact(run(packets, state, 200.0))
+    assert state.jumps == 0
+
+
+@pytest.mark.parametrize("lost", [{1}, {2}, {1, 2}, {3, 5}])
+def test_packets_lost_at_the_very_start_are_whole_packets(lost: set[int]) -> None:
+    packets = [movesense(k, rate_hz=200.0) for k in range(100) if k not in lost]
+    assert_exact(run(packets, TimelineState(200.0, "timestamp", 16), 200.0))
+
+
 def test_a_sample_counter_places_packets_and_its_restart_is_placed_by_the_host() -> None:
     state = TimelineState(250.0, "counter")
     counted = [SamplePacket(np.zeros((25, 1), np.int32), counter=1000 + 25 * k) for k in (0, 1, 2, 5)]
