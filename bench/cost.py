@@ -42,7 +42,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "trunk": ((Network, "run_trunk"),),
     "confirming beats": (
         *((Network, name) for name in ("run_first_look", "run_beats")),
-        *((confirm, name) for name in ("look", "peak_numbers", "remember")),
+        *((confirm, name) for name in ("look", "company_of", "peak_numbers", "remember")),
         (reader, "find_peaks"),
     ),
     "context": ((Network, "run_context"),),

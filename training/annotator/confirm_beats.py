@@ -130,7 +130,8 @@ def numbers_of(stretch: Stretch, *, first_look: bool) -> FloatArray:
     state = confirm.ConfirmState()
     numbers = []
     for peaks, stop in stretch.pieces:
-        numbers.append(confirm.peak_numbers(peaks, state, first_look=first_look))
+        company = confirm.company_of(peaks, state)
+        numbers.append(confirm.peak_numbers(company, state, None if first_look else peaks.chance))
         confirm.remember(peaks, peaks.chance >= confirm.STRONG_CHANCE, stop * FS_HZ, state)
     return np.concatenate(numbers)
 

@@ -23,6 +23,7 @@ NEIGHBOURS = 24  # peaks before that are looked at …
 BACK_S = 13.0  # … and never farther away
 STRONG = 8  # of those that look like beats, how many make the local rhythm
 STRONG_CHANCE = 0.5
+OF_STRONG = ("logit", "size", "sharp", "qrs", "p", "rr")  # what the local rhythm is made of
 BESIDE = round(0.45 * FS_HZ)  # samples; a P or T wave lies so near to its QRS
 BLOCK_S, BLOCKS = 30, 12  # what was usual: six minutes of half-minutes
 FEWEST_BEATS = 6  # in a half-minute that counts
@@ -131,55 +132,74 @@ def look(
     )
 
 
-def peak_numbers(peaks: Peaks, state: ConfirmState, *, first_look: bool) -> FloatArray:
-    """Numbers of the peaks that follow, shape (n, len(PEAK_NUMBERS)); all within one half-minute of the recording.
+@dataclass(frozen=True, slots=True, eq=False)
+class Company:
+    """The n peaks that follow, all within one half-minute of the recording, and up to `NEIGHBOURS` before each."""
 
-    At a first look high peaks stand for beats; afterwards those that the first look took for beats do.
+    peaks: Peaks
+    every: Peaks
+    """Those remembered, then the n."""
+    place: NDArray[np.int64]
+    """Indices into `every` of the peaks before each, (n, 24), where …"""
+    near: NDArray[np.bool_]
+    """… there is one and it is not too far away."""
+    corr: FloatArray
+    """Likeness of each to those before it, (n, 24)."""
+
+
+def company_of(peaks: Peaks, state: ConfirmState) -> Company:
+    """What does not depend on which of the peaks look like beats."""
+    every, n = join(state.seen, peaks), len(peaks.at)
+    index = np.arange(len(every.at) - n, len(every.at))[:, None]
+    place = index + np.arange(-NEIGHBOURS, 0)
+    near = place >= 0
+    place = np.maximum(place, 0)
+    near &= every.at[index] - every.at[place] <= BACK_S * FS_HZ
+    corr = np.matmul(every.shapes[1][place], peaks.shapes[1][:, :, None])[..., 0]
+    return Company(peaks, every, place, near, corr)
+
+
+def peak_numbers(company: Company, state: ConfirmState, chance_of_peaks: FloatArray | None = None) -> FloatArray:
+    """Numbers of the peaks that follow, shape (n, len(PEAK_NUMBERS)).
+
+    At a first look (no `chance_of_peaks`) high peaks stand for beats; afterwards those that the first look took for
+    beats do.
     """
+    peaks, every, place, near = company.peaks, company.every, company.place, company.near
     n = len(peaks.at)
     if n == 0:
         return np.empty((0, len(PEAK_NUMBERS)), np.float32)
-    every = join(state.seen, peaks)
     index = np.arange(len(every.at) - n, len(every.at))
-    place = index[:, None] + np.arange(-NEIGHBOURS, 0)
-    near = place >= 0
-    place = np.maximum(place, 0)
-    near &= every.at[index][:, None] - every.at[place] <= BACK_S * FS_HZ
-    chance = sigmoid(every.logit) if first_look else every.chance
+    chance = sigmoid(every.logit) if chance_of_peaks is None else np.concatenate((state.seen.chance, chance_of_peaks))
     weight = np.where(near, chance[place], 0) ** 3
-    around = every.shapes[1][place]
-    local = np.matmul(weight.astype(np.float32)[:, None, :], around)[:, 0]
+    local = np.matmul(weight.astype(np.float32)[:, None, :], every.shapes[1][place])[:, 0]
     length = np.sqrt(np.square(local).sum(axis=1))
     coherence = length / np.maximum(weight.sum(axis=1), 1e-3)  # 1: all alike
     local /= np.maximum(length, 1e-3)[:, None]
     mine = peaks.shapes
     corr_local = np.einsum("sik,ik->si", mine, local).max(axis=0)
     strong_near = near & (chance[place] >= STRONG_CHANCE)
-    corr = np.matmul(around, mine[1][:, :, None])[..., 0]
-    corr_best = np.where(strong_near, corr, -1).max(axis=1)
+    corr_best = np.where(strong_near, company.corr, -1).max(axis=1)
 
     n_near = np.maximum(near.sum(axis=1), 1)
     weak_share = (near & ~strong_near).sum(axis=1) / n_near
     noise_before = np.where(near, every.own[place, 0], 0).sum(axis=1) / n_near
 
     strong = np.flatnonzero(chance >= STRONG_CHANCE)
-    of_strong = np.stack([every.logit[strong], every.size[strong], *every.own[strong][:, (2, 3, 4)].T], axis=1)
-    rr = np.log(np.maximum(np.diff(every.at[strong], prepend=-(10**9)) / FS_HZ, 0.1))
-    rr = np.where(rr < np.log(3.0), rr, np.nan)
-    before = np.searchsorted(strong, index)[:, None] + np.arange(-STRONG, 0)
-    known = before >= 0
-    before = np.maximum(before, 0)
+    since, recent = np.full(n, np.nan), np.full((len(OF_STRONG), n, STRONG), np.nan)
     if len(strong):
+        rr = np.log(np.maximum(np.diff(every.at[strong], prepend=-(10**9)) / FS_HZ, 0.1))
+        rr = np.where(rr < np.log(3.0), rr, np.nan)
+        of_strong = np.stack([every.logit[strong], every.size[strong], *every.own[strong][:, (2, 3, 4)].T, rr])
+        before = np.searchsorted(strong, index)[:, None] + np.arange(-STRONG, 0)
+        known = before >= 0
+        before = np.maximum(before, 0)
         known &= every.at[index][:, None] - every.at[strong[before]] <= BACK_S * FS_HZ
-        recent = np.where(known, of_strong.T[:, before], np.nan)  # (5, n, STRONG): one median of all is faster
-        medians = row_median(recent.reshape(-1, STRONG)).reshape(-1, n).T
-        logit_spread = _spread(np.where(known, every.logit[strong[before]], np.nan))
-        local_rr = np.where(known, rr[before], np.nan)
+        recent = np.where(known, of_strong[:, before], np.nan)
         since = np.where(known[:, -1], (peaks.at - every.at[strong[before[:, -1]]]) / FS_HZ, np.nan)
-    else:
-        medians, local_rr, since = np.full((n, 5), np.nan), np.full((n, STRONG), np.nan), np.full(n, np.nan)
-        logit_spread = np.zeros(n, np.float32)
-    rr_median, rr_spread = row_median(local_rr), _spread(local_rr)
+    medians = row_median(recent.reshape(-1, STRONG)).reshape(len(OF_STRONG), n)  # one of all is faster
+    logit, size, sharp, qrs, p, rr_median = medians
+    logit_spread, rr_spread = (_spread(recent[k], medians[k]) for k in (0, -1))
     since = np.log(np.maximum(since, 0.1))
     steps = np.clip(np.exp(since - rr_median), 0.3, 4.5)
     off_step = np.abs(np.log(steps / np.maximum(np.rint(steps), 1)))
@@ -204,11 +224,11 @@ def peak_numbers(peaks: Peaks, state: ConfirmState, *, first_look: bool) -> Floa
         rr_usual = since - usual.medians[2]
     own = peaks.own
     columns = (
-        peaks.logit, peaks.logit - medians[:, 0], corr_local, corr_best, peaks.size - medians[:, 1], corr_usual, size_usual,
+        peaks.logit, peaks.logit - logit, corr_local, corr_best, peaks.size - size, corr_usual, size_usual,
         logit_usual, np.full(n, float(usual is not None)), since - rr_median, rr_usual, 3 * off_step, before_higher,
-        after_higher, own[:, 0] / 2, own[:, 1] / 2, own[:, 2], own[:, 2] - medians[:, 2], own[:, 3], own[:, 4],
+        after_higher, own[:, 0] / 2, own[:, 1] / 2, own[:, 2], own[:, 2] - sharp, own[:, 3], own[:, 4],
         own[:, 5], own[:, 6], own[:, 7], 3 * rr_spread, 2 * weak_share, 4 * coherence, noise_before / 2,
-        logit_spread, 2 * (own[:, 3] - medians[:, 3]), 2 * (own[:, 4] - medians[:, 4]),
+        logit_spread, 2 * (own[:, 3] - qrs), 2 * (own[:, 4] - p),
         3 * beside_before, 3 * beside_after, 4 * mine_chance,
     )  # fmt: skip
     return np.asarray(np.clip(np.nan_to_num(np.stack(columns, axis=1)), -4, 4), np.float32)
@@ -258,8 +278,8 @@ def _usual(number: int, state: ConfirmState) -> Block | None:
     return Block(shape, np.median([block.medians for block in blocks], axis=0))
 
 
-def _spread(rows: NDArray[np.floating]) -> FloatArray:
+def _spread(rows: NDArray[np.floating], medians: FloatArray) -> FloatArray:
     """Root mean square distance of each row's values from their median, without NaN; 0 where there is nothing else."""
     known = np.isfinite(rows)
-    square = np.where(known, np.square(rows - row_median(rows)[:, None]), 0).sum(axis=1)
+    square = np.where(known, np.square(rows - medians[:, None]), 0).sum(axis=1)
     return np.asarray(np.sqrt(square / np.maximum(known.sum(axis=1), 1)), np.float32)

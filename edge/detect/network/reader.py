@@ -192,20 +192,21 @@ def _confirmed(
     """Those of the peaks that are beats, half-minute by half-minute; `seconds`: first seen, first and stop of own."""
     seen, first, stop = seconds
     s, kept = state.settings, [at[:0]]
+    every: list[confirm.Peaks] = []
+    for lead, (_, waves, noise) in zip(state.leads, outputs, strict=True):
+        signal = lead.signal[0, _samples(seen - state.first) : _samples(seen - state.first) + len(curve)]
+        every.append(confirm.look(signal, waves, noise, curve, at, _samples(seen)) if len(at) else confirm.no_peaks())
     while first < stop:
         piece_stop = min(stop, (first // confirm.BLOCK_S + 1) * confirm.BLOCK_S)
-        own = at[(at >= _samples(first - seen)) & (at < _samples(piece_stop - seen))]
+        piece = slice(*np.searchsorted(at, [_samples(first - seen), _samples(piece_stop - seen)]).tolist())
+        own = at[piece]
         chance, enough = np.zeros(len(own), np.float32), np.zeros(len(own), np.float32)
         looks = []
-        for k, (lead, (_, waves, noise)) in enumerate(zip(state.leads, outputs, strict=True)):
-            if len(own) == 0:
-                looks.append(confirm.no_peaks())
-                continue
-            signal = lead.signal[0, _samples(seen - state.first) : _samples(seen - state.first) + len(curve)]
-            peaks = confirm.look(signal, waves, noise, curve, own, _samples(seen))
-            at_first = state.network.run_first_look(confirm.peak_numbers(peaks, lead.past, first_look=True))
-            looks.append(replace(peaks, chance=at_first))
-            numbers = confirm.peak_numbers(looks[-1], lead.past, first_look=False)
+        for k, (lead, peaks) in enumerate(zip(state.leads, every, strict=True)):
+            company = confirm.company_of(peaks[piece], lead.past)
+            at_first = state.network.run_first_look(confirm.peak_numbers(company, lead.past))
+            looks.append(replace(company.peaks, chance=at_first))
+            numbers = confirm.peak_numbers(company, lead.past, at_first)
             share = weight[k, own // FS_HZ]
             chance += share * state.network.run_beats(numbers)
             enough += share * np.where(confirm.quiet(numbers, s), s.quiet_probability, s.beat_probability)

@@ -11,7 +11,7 @@ from edge.detect.network.confirm import (
     BLOCKS,
     PEAK_NUMBERS,
     ConfirmState,
-    Peaks,
+    company_of,
     look,
     peak_numbers,
     remember,
@@ -44,9 +44,7 @@ def lead(beats: list[int], bumps: list[int] | None = None, n: int = N) -> tuple[
     return signal, waves, logits
 
 
-def numbers(
-    of: tuple[FloatArray, FloatArray, FloatArray], cuts: list[int] | None = None, chance: float | None = None
-) -> dict[str, FloatArray]:
+def numbers(of: tuple[FloatArray, FloatArray, FloatArray], cuts: list[int] | None = None) -> dict[str, FloatArray]:
     """Numbers of all peaks by name, taken in up to each of the seconds `cuts` and to the end of each half-minute."""
     signal, waves, logits = of
     state, rows = ConfirmState(), []
@@ -56,7 +54,7 @@ def numbers(
     for stop in stops:
         at = first * FS_HZ + np.flatnonzero(logits[first * FS_HZ : stop * FS_HZ] > -2)
         peaks = look(signal, waves, noise, logits, at, 0)
-        rows.append(peak_numbers(peaks, state, first_look=chance is None))
+        rows.append(peak_numbers(company_of(peaks, state), state))
         remember(peaks, logits[at] > 1, stop * FS_HZ, state)
         first = stop
     return dict(zip(PEAK_NUMBERS, np.concatenate(rows).T, strict=True))
@@ -103,9 +101,9 @@ def test_what_a_first_look_rejected_is_no_measure_of_the_rhythm_any_more() -> No
     stop = BLOCK_S * FS_HZ
     peaks = look(signal, waves, noise, logits, at[at < stop], 0)
     chance = np.isin(peaks.at, beats).astype(np.float32)
-    knowing = Peaks(peaks.at, peaks.logit, chance, peaks.shapes, peaks.size, peaks.own)
-    told = peak_numbers(knowing, state, first_look=False)[:, PEAK_NUMBERS.index("rr_local")]
-    blind = peak_numbers(peaks, state, first_look=True)[:, PEAK_NUMBERS.index("rr_local")]
+    company = company_of(peaks, state)
+    told = peak_numbers(company, state, chance)[:, PEAK_NUMBERS.index("rr_local")]
+    blind = peak_numbers(company, state)[:, PEAK_NUMBERS.index("rr_local")]
     assert np.abs(blind[20:]).max() < 0.01
     assert np.abs(told[20:][chance[20:] > 0]).max() < 0.01
     assert told[20:][chance[20:] == 0].max() < -0.6
