@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.network.consensus import with_company
 from edge.detect.network.prepare import FS_HZ
 from edge.settings import NetworkSettings
 from edge.types import Absent, Point, Samples, Wave
@@ -66,7 +67,7 @@ def find_waves(
         return points, absent
     before = np.concatenate(([-LONGEST_PR], beats[:-1])).astype(np.float32)
     after = np.concatenate((beats[1:], [n + LONGEST_T])).astype(np.float32)
-    p, qrs, t = (_runs(row, settings.wave_probability) for row in waves)
+    qrs, t = (_runs(row, settings.wave_probability) for row in waves[1:])
 
     nearest = np.clip(np.searchsorted((beats[:-1] + beats[1:]) / 2, qrs.middle), 0, n_beats - 1)
     chosen = _heaviest(qrs, nearest, np.abs(qrs.middle - beats[nearest]) <= REACH_QRS, n_beats)
@@ -83,6 +84,7 @@ def find_waves(
     _set(points, absent, Wave.T, t, chosen, beats)
     absent[(chosen < 0) & (beats + LONGEST_T // 2 >= n), Wave.T] = Absent.CUT_OFF
 
+    p = _runs(with_company(waves[0], on, settings), settings.wave_probability)
     k = np.minimum(np.searchsorted(on, p.middle), n_beats - 1)
     allowed = (p.middle < on[k]) & (p.middle >= np.maximum(before[k] + REACH_QRS, on[k] - LONGEST_PR))
     heaviest = np.zeros(n_beats, np.float32)
