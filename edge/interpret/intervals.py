@@ -62,7 +62,12 @@ def rhythms_between(annotations: Annotations, start: int, stop: int) -> list[Rhy
     all_spans = annotations.rhythms
     first = bisect_right(all_spans, start, key=lambda span: span.stop)
     last = bisect_left(all_spans, stop, key=lambda span: span.start)
-    return [RhythmSpan(max(r.start, start), min(r.stop, stop), r.label) for r in all_spans[first:last]]
+    inside = list(all_spans[first:last])  # the very objects: a fortnight may have a hundred thousand
+    for k in {0, len(inside) - 1} if inside else ():
+        r = inside[k]
+        if r.start < start or r.stop > stop:
+            inside[k] = RhythmSpan(max(r.start, start), min(r.stop, stop), r.label)
+    return inside
 
 
 def intervals_of(annotations: Annotations, start_s: float, end_s: float, settings: RhythmSettings) -> Intervals:
