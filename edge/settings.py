@@ -118,6 +118,18 @@ class RhythmSettings:
     vf_smooth_s: int = 3  # … but an alarm must not wait
     vf_min_s: float = 3.0  # about ten flutter waves; shorter is read from the beats
     noise_min_s: float = 3.0  # unreadable so long is named, shorter is left without a name
+    sustained_s: float = 30.0  # a tachycardia that lasts so long is sustained; ISHNE-HRS 2017
+    # waves (edge.interpret.waves, .polarity)
+    wave_min_beats: int = 3  # a median of fewer beats is one beat's own; a 10 s ECG at 30 bpm has four
+    st_from_s: float = 0.060  # the ST level is that from so long after the end of the QRS …
+    st_to_s: float = 0.080  # … to so long after it; usual in ambulatory ECG …
+    pr_level_s: float = 0.020  # … against the level so long before the QRS; after the end of the P wave
+    st_trend_s: int = 300  # the ST level is told for so much time together …
+    st_sampled_s: int = 20  # … from the beats of so many seconds of it, those with the most beats that can be measured
+    polarity_min_beats: int = 5  # a 10 s ECG at 50 bpm has so many that are whole
+    polarity_share: float = 0.80  # of the beats agree on a polarity; P waves are small, and some drown
+    polarity_p_mv: float = 0.005  # mean of a P wave above the line between its limits; less points nowhere
+    # spans (edge.detect.rhythm)
     shortest_span_s: float = 0.50  # what is left of a rhythm between two others is not named when shorter than a beat
 
 

@@ -36,7 +36,6 @@ NOTHING = 0.005  # less of a span is shown as none
 STILL_S = 15.0  # an episode that ends so near the end of the span goes on
 BARE_RATE = 40.0  # "SVT above 150" means a rate, "more than 5 VT" a count
 READABLE = "analysable time"
-SUSTAINED_S = 30.0  # a tachycardia that lasts so long is sustained; ISHNE-HRS 2017
 MAIN = {"share": "burden", "longest": "longest", "duration": "total", "max": "max", "rate": "rate", "mean": "rate"}
 """The figure that a question asks for, by its word."""
 MAX_LISTED = 5  # episodes whose beginnings are written out; all of those kept are in the answer's places
@@ -157,8 +156,8 @@ def _episodes(asked: Asked, plan: Plan, facts: Facts, key: str) -> Draft:
             main = "max" if main == "rate" and "max" in told else "count"
             told = _told(asked, facts, key, main)
         phrases = [told[main], *(phrase for part, phrase in told.items() if part != main)]
-        if plan.quantity == "sustained" and not _sustained(count):
-            phrases.append(Phrase(f"None of them lasted {SUSTAINED_S:.0f} s or longer."))
+        if plan.quantity == "sustained" and not _sustained(asked, count):
+            phrases.append(Phrase(f"None of them lasted {asked.context.settings.sustained_s:.0f} s or longer."))
         phrases += [*_beginnings(asked, plan, count), *_brief(asked, facts, key), *not_seen(asked)]
         used = [fact for fact in facts.values() if fact.name.startswith(f"{key}_") and fact.value is not None]
         used += [facts["irregular_count"]] if _value(facts, "irregular_count") else []
@@ -246,7 +245,7 @@ def _episode_verdict(asked: Asked, plan: Plan, facts: Facts, key: str, n: int) -
     """Whether it was found, or passed the limit named; what could not be read may hold more, and not less."""
     limit, read = plan.threshold, _read(asked, facts)
     if limit is None:
-        yes = n > 0 if plan.quantity != "sustained" else _sustained(facts[f"{key}_count"])
+        yes = n > 0 if plan.quantity != "sustained" else _sustained(asked, facts[f"{key}_count"])
         return judged(yes, sure=yes or read)
     of = _limits(plan, limit)
     if of == "rate" and not limit.above and not limit.always:
@@ -273,9 +272,9 @@ def _limits(plan: Plan, limit: Threshold) -> str:
     return limit.of or ("share" if plan.quantity == "share" else "rate" if limit.value >= BARE_RATE else "count")
 
 
-def _sustained(count: Fact) -> bool:
+def _sustained(asked: Asked, count: Fact) -> bool:
     """Whether the longest place, the first, lasts so long."""
-    return any(span.duration_s >= SUSTAINED_S for span in count.evidence)
+    return any(span.duration_s >= asked.context.settings.sustained_s for span in count.evidence)
 
 
 def _choice(asked: Asked, facts: Facts, named: list[str]) -> Draft:

@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.interpret.context import Context
-from edge.interpret.waves import PR_LEVEL_S, clear_beats, sampled
+from edge.interpret.waves import clear_beats, sampled
 from edge.types import NO_POINT, Fact, Point, Span
 
 UPRIGHT, INVERTED = 1.0, -1.0
-MIN_BEATS = 5  # a 10 s ECG at 50 bpm has so many that are whole
-NEARLY_ALL = 0.8  # of the beats; P waves are small, and some drown
-LEAST_P_MV = 0.005  # mean of a P wave above the line between its limits: a twentieth of a usual one points nowhere
 _POINTS = [Point.P_ON, Point.P_OFF, Point.QRS_ON, Point.QRS_OFF]
 IntArray = NDArray[np.int64]
 
@@ -35,19 +32,19 @@ def polarity_facts(c: Context) -> list[Fact]:
     up, down = list[Span](), list[Span]()
     usable = np.logical_and.reduce([clear_beats(c), *(waves[:, point] != NO_POINT for point in _POINTS)])
     for _, chosen, at, one_mv in sampled(c, c.recording, usable):
-        p_up, p_down, qrs_down = _directions(one_mv, at, waves[chosen][:, _POINTS], c.annotations.fs_hz)
+        p_up, p_down, qrs_down = _directions(one_mv, at, waves[chosen][:, _POINTS], c)
         first, last = c.annotations.beats[c.intervals.beats][chosen[[0, -1]]].tolist()
         n, n_up, n_down = n + len(p_up), n_up + int(p_up.sum()), n_down + int((p_down & qrs_down).sum())
         up.append(c.span(first, last, f"P waves point up in {p_up.sum()} of {len(p_up)} beats"))
         down.append(
             c.span(first, last, f"P waves and QRS point down in {(p_down & qrs_down).sum()} of {len(p_up)} beats")
         )
-    if n < MIN_BEATS:
-        few = f"only {n} normal beats with a P wave in good signal, {MIN_BEATS} are needed"
+    if n < c.settings.polarity_min_beats:
+        few = f"only {n} normal beats with a P wave in good signal, {c.settings.polarity_min_beats} are needed"
         return [c.fact("polarity", None, "", n, c.obstacle or few)]
-    if n_down >= NEARLY_ALL * n:
+    if n_down >= c.settings.polarity_share * n:
         return [c.fact("polarity", INVERTED, "", n, evidence=tuple(down))]
-    if n_up >= NEARLY_ALL * n:
+    if n_up >= c.settings.polarity_share * n:
         return [c.fact("polarity", UPRIGHT, "", n, evidence=tuple(up))]
     unclear = f"P waves point up in {n_up} of {n} beats, and P waves and QRS together down in {n_down}"
     return [c.fact("polarity", None, "", n, unclear)]
@@ -59,11 +56,11 @@ def polarity_words(value: float | None) -> str | None:
 
 
 def _directions(
-    one_mv: NDArray[np.float64], at: IntArray, offsets: NDArray[np.int16], fs_hz: float
+    one_mv: NDArray[np.float64], at: IntArray, offsets: NDArray[np.int16], c: Context
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether P points up, whether it points down, and whether QRS does; of the beats that are wholly in the signal."""
     p_on, p_off, qrs_on, qrs_off = (at + offsets[:, k] for k in range(len(_POINTS)))
-    before, n = max(1, round(PR_LEVEL_S * fs_hz)), len(one_mv)
+    before, n = max(1, round(c.settings.pr_level_s * c.annotations.fs_hz)), len(one_mv)
     begin = np.minimum(p_on, qrs_on - before)
     whole = (begin >= 0) & (qrs_off + 1 < n) & (p_on < p_off) & (p_off < qrs_off) & (qrs_on < qrs_off)
     begin, p_on, p_off, qrs_on, qrs_off = (points[whole] for points in (begin, p_on, p_off, qrs_on, qrs_off))
@@ -78,4 +75,5 @@ def _directions(
     limits = np.column_stack((qrs_on, qrs_off + 1)).ravel()
     highest_mv = np.maximum.reduceat(filled_mv, limits)[::2] - level_mv if len(limits) else level_mv
     lowest_mv = np.minimum.reduceat(filled_mv, limits)[::2] - level_mv if len(limits) else level_mv
-    return p_mv > LEAST_P_MV, p_mv < -LEAST_P_MV, -lowest_mv > highest_mv
+    least_mv = c.settings.polarity_p_mv
+    return p_mv > least_mv, p_mv < -least_mv, -lowest_mv > highest_mv

@@ -16,11 +16,6 @@ from edge.interpret.context import Context
 from edge.interpret.intervals import BLOCK
 from edge.types import NO_POINT, Absent, Fact, Point, Recording, Span, Wave
 
-MIN_BEATS = 3  # a median of fewer beats is one beat's own; a 10 s ECG at 30 bpm has four
-ST_FROM_S, ST_TO_S = 0.060, 0.080  # after the end of the QRS; usual in ambulatory ECG
-PR_LEVEL_S = 0.020  # before the QRS; after the end of the P wave
-TREND_S = 300  # the ST level is told for so much time together …
-SAMPLED_S = 20  # … from the beats of so many seconds of it, those with the most beats that can be measured
 TREND = "trend of one lead"
 _INTERVALS = {"pr": (Point.P_ON, Point.QRS_ON), "qrs": (Point.QRS_ON, Point.QRS_OFF), "qt": (Point.QRS_ON, Point.T_OFF)}
 _NAMES = (("pr", "ms"), ("qrs", "ms"), ("qt", "ms"), ("qtc_bazett", "ms"), ("qtc_fridericia", "ms"))
@@ -66,7 +61,7 @@ def _interval(c: Context, name: str, points: tuple[Point, Point], clear: NDArray
         block[: len(counts)] += counts
         counts = block
     n = int(counts.sum())
-    if n < MIN_BEATS:
+    if n < c.settings.wave_min_beats:
         return _too_few(c, name, n)
     upto = np.cumsum(counts)
     middle = (np.searchsorted(upto, (n - 1) // 2 + 1) + np.searchsorted(upto, n // 2 + 1)) / 2
@@ -85,7 +80,7 @@ def _corrected(c: Context, clear: NDArray[np.bool_]) -> list[Fact]:
         bazett[n : n + len(rr_s)] = qt_ms / np.sqrt(rr_s)
         fridericia[n : n + len(rr_s)] = qt_ms / np.cbrt(rr_s)
         n += len(rr_s)
-    if n < MIN_BEATS:
+    if n < c.settings.wave_min_beats:
         return [_too_few(c, "qtc_bazett", n), _too_few(c, "qtc_fridericia", n)]
     return [
         c.fact("qtc_bazett", float(np.median(bazett[:n], overwrite_input=True)), "ms", n),
@@ -94,7 +89,7 @@ def _corrected(c: Context, clear: NDArray[np.bool_]) -> list[Fact]:
 
 
 def _too_few(c: Context, name: str, n: int) -> Fact:
-    reason = f"only {n} normal beats in good signal on which it can be measured, {MIN_BEATS} are needed"
+    reason = f"only {n} normal beats in good signal on which it can be measured, {c.settings.wave_min_beats} are needed"
     return c.fact(name, None, "ms", n, c.obstacle or reason)
 
 
@@ -104,7 +99,7 @@ def _p_absent(c: Context) -> Fact:
     counts = np.bincount(absent, minlength=len(Absent))
     without = int(counts[Absent.NOT_SEEN] + counts[Absent.NO_ATRIAL_RHYTHM])
     n = without + int(counts[Absent.PRESENT])
-    if n < MIN_BEATS:
+    if n < c.settings.wave_min_beats:
         return c.fact("p_absent_share", None, "%", n, c.obstacle or "too few beats in which a P wave could be seen")
     return c.fact("p_absent_share", 100 * without / n, "%", n)
 
@@ -115,18 +110,20 @@ def _st(c: Context, clear: NDArray[np.bool_]) -> list[Fact]:
     if c.recording is None:
         reason = f"the ST level ({TREND}) is measured in the signal, which is not at hand here"
         return [c.fact(name, None, "mV", reason=reason) for name in ("st_level", "st_change")]
-    if n < MIN_BEATS:
+    if n < c.settings.wave_min_beats:
         reason = c.obstacle or f"too few normal beats in good signal for the ST level ({TREND})"
         return [c.fact(name, None, "mV", n, reason) for name in ("st_level", "st_change")]
     level_mv = float(np.median(np.concatenate(levels_mv)))
-    medians = np.array([np.median(part) for part in levels_mv if len(part) >= MIN_BEATS])
+    medians = np.array([np.median(part) for part in levels_mv if len(part) >= c.settings.wave_min_beats])
     whole = Span(c.start_s, c.end_s, f"ST level, {TREND}")
     level = c.fact("st_level", level_mv, "mV", n, evidence=(whole,))
     if len(medians) < 2:
         return [level, c.fact("st_change", None, "mV", n, f"less than two stretches of 5 min to compare ({TREND})")]
-    chosen = [start_s for start_s, part in zip(starts_s, levels_mv, strict=True) if len(part) >= MIN_BEATS]
+    chosen = [
+        start_s for start_s, part in zip(starts_s, levels_mv, strict=True) if len(part) >= c.settings.wave_min_beats
+    ]
     k = int(np.abs(medians - level_mv).argmax())
-    end_s = min(chosen[k] + SAMPLED_S, c.end_s)
+    end_s = min(chosen[k] + c.settings.st_sampled_s, c.end_s)
     where = Span(max(chosen[k], c.start_s), end_s, f"ST level {medians[k]:+.2f} mV, {TREND}")
     return [level, c.fact("st_change", float(abs(medians[k] - level_mv)), "mV", n, evidence=(where,))]
 
@@ -137,10 +134,10 @@ def st_trend(c: Context, clear: NDArray[np.bool_]) -> tuple[list[NDArray[np.floa
     starts_s: list[float] = []
     if c.recording is None:
         return levels_mv, starts_s, 0
-    fs_hz, waves = c.annotations.fs_hz, c.annotations.waves[c.intervals.beats]
+    waves = c.annotations.waves[c.intervals.beats]
     usable = clear & (waves[:, Point.QRS_ON] != NO_POINT) & (waves[:, Point.QRS_OFF] != NO_POINT)
     for start_s, chosen, at, one_mv in sampled(c, c.recording, usable):
-        levels_mv.append(_levels(one_mv, at + waves[chosen, Point.QRS_ON], at + waves[chosen, Point.QRS_OFF], fs_hz))
+        levels_mv.append(_levels(one_mv, at + waves[chosen, Point.QRS_ON], at + waves[chosen, Point.QRS_OFF], c))
         starts_s.append(start_s)
     return levels_mv, starts_s, sum(len(part) for part in levels_mv)
 
@@ -154,26 +151,28 @@ def sampled(
     at which index of the signal each of them is, and the signal of the analysis lead (mV), shape (n,).
     """
     fs_hz, beats = c.annotations.fs_hz, c.annotations.beats[c.intervals.beats]
-    first = int(c.start_s // TREND_S) * TREND_S
-    for start_s in range(first, int(np.ceil(c.end_s)), TREND_S):
-        a, b = np.searchsorted(beats, [round(at_s * fs_hz) for at_s in (start_s, start_s + TREND_S)]).tolist()
+    trend_s, sampled_s = c.settings.st_trend_s, c.settings.st_sampled_s
+    first = int(c.start_s // trend_s) * trend_s
+    for start_s in range(first, int(np.ceil(c.end_s)), trend_s):
+        a, b = np.searchsorted(beats, [round(at_s * fs_hz) for at_s in (start_s, start_s + trend_s)]).tolist()
         chosen = a + np.flatnonzero(usable[a:b])
         if len(chosen) == 0:
             continue
-        part = ((beats[chosen] / fs_hz - start_s) // SAMPLED_S).astype(np.int64).clip(0, TREND_S // SAMPLED_S - 1)
+        part = ((beats[chosen] / fs_hz - start_s) // sampled_s).astype(np.int64).clip(0, trend_s // sampled_s - 1)
         best = int(np.bincount(part).argmax())
         chosen = chosen[part == best]
         begin = max(0, int(beats[chosen[0]]) - round(fs_hz))
         signal_mv = recording.read_mv(begin, int(beats[chosen[-1]]) + round(fs_hz))[:, c.lead]
-        yield float(start_s + best * SAMPLED_S), chosen, beats[chosen] - begin, signal_mv.astype(np.float64)
+        yield float(start_s + best * sampled_s), chosen, beats[chosen] - begin, signal_mv.astype(np.float64)
 
 
 def _levels(
-    one_mv: NDArray[np.float64], on: NDArray[np.int64], off: NDArray[np.int64], fs_hz: float
+    one_mv: NDArray[np.float64], on: NDArray[np.int64], off: NDArray[np.int64], c: Context
 ) -> NDArray[np.float64]:
     """ST level against the PR level of beats with these limits of the QRS; beats at the edge are left out."""
-    st = off[:, None] + np.arange(round(ST_FROM_S * fs_hz), round(ST_TO_S * fs_hz) + 1)
-    pr = on[:, None] - np.arange(1, max(1, round(PR_LEVEL_S * fs_hz)) + 1)
+    s, fs_hz = c.settings, c.annotations.fs_hz
+    st = off[:, None] + np.arange(round(s.st_from_s * fs_hz), round(s.st_to_s * fs_hz) + 1)
+    pr = on[:, None] - np.arange(1, max(1, round(s.pr_level_s * fs_hz)) + 1)
     whole = (pr[:, -1] >= 0) & (st[:, -1] < len(one_mv))
     level_mv = one_mv[st[whole]].mean(axis=1) - one_mv[pr[whole]].mean(axis=1)
     return np.asarray(level_mv[np.isfinite(level_mv)])

@@ -3,7 +3,6 @@
 from typing import Any
 
 from edge.clean.spikes import FRONT_S, MIN_FS_HZ
-from edge.interpret.polarity import NEARLY_ALL
 
 
 def definitions(rhythm: dict[str, Any]) -> dict[str, str]:
@@ -31,8 +30,9 @@ def definitions(rhythm: dict[str, Any]) -> dict[str, str]:
         "pauses": f"Pause: an RR interval of at least {pauses} s, counted for each limit; never across a gap.",
         "waves": (
             "Medians of beats labelled N in good signal, from wave limit to wave limit. QTc with the RR interval "
-            "before the beat: Bazett QT/√RR, Fridericia QT/∛RR. ST: level 60 to 80 ms after the QRS against the "
-            "level before it; trend of one lead, no finding of ischaemia."
+            "before the beat: Bazett QT/√RR, Fridericia QT/∛RR. ST: level "
+            f"{1000 * rhythm['st_from_s']:g} to {1000 * rhythm['st_to_s']:g} ms after the QRS against the level before "
+            "it; trend of one lead, no finding of ischaemia."
         ),
         "variability": (
             f"Of normal-to-normal intervals: between two beats labelled N, outside fibrillation; where beats have no "
@@ -41,7 +41,7 @@ def definitions(rhythm: dict[str, Any]) -> dict[str, str]:
         ),
         "signal": (
             f"Polarity: a lead seems upside down where the P wave and the larger part of the QRS point down in at least "
-            f"{100 * NEARLY_ALL:g} % of normal beats, as they do in aVR and often in V1; it is upright where the P wave "
+            f"{100 * rhythm['polarity_share']:g} % of normal beats, as they do in aVR and often in V1; it is upright where the P wave "
             f"points up in as many. Pacing spikes: fronts of {1000 * FRONT_S:g} ms that come again alike; looked for "
             f"from {MIN_FS_HZ:g} Hz on, and a recorder's filter may take them out."
         ),

@@ -12,7 +12,6 @@ import numpy as np
 
 from edge.ask.answer import EMERGENCY, Answerer, Source
 from edge.ask.check import unfounded
-from edge.ask.replies_rhythm import SUSTAINED_S
 from edge.formats.memory import ArrayRecording, demo_recording
 from edge.pipeline import annotate
 from edge.serve.payloads import SCHEMAS
@@ -160,7 +159,7 @@ def _numbers_of(answer: dict[str, Any], info: RecordingInfo) -> Iterator[float]:
         s.episode_min_s,
         100 - 100 * s.early_fraction,
         *s.pauses_s,
-        *(s.af_brief_s, s.af_min_s, s.run_beats, s.pattern_cycles, SUSTAINED_S),
+        *(s.af_brief_s, s.af_min_s, s.run_beats, s.pattern_cycles, s.sustained_s),
     )
     yield from (info.fs_hz, info.duration_s, len(info.leads))
     if answer["items"]:
