@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 from training.annotator.data import FOLDS
@@ -24,6 +25,8 @@ def main() -> None:
     parser.add_argument("--folds", action="store_true", help="train the networks of the cross-validation, too")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once; each uses one core")
     given = parser.parse_args()
+    if find_spec("onnx") is None:  # it is wanted at the end, half an hour from now
+        parser.error("onnx is not installed: pip install -e '.[train]'")
     given.out.mkdir(parents=True, exist_ok=True)
     rows = given.out / "rows.npz"
     if not rows.exists():
