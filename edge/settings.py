@@ -66,8 +66,7 @@ class NetworkSettings:
     p_company_share: float = 0.60  # … beyond this
     unreadable_probability: float = 0.50  # seconds whose beats are lost in noise with this probability are unusable
     doubtful_probability: float = 0.15  # from here on small waves may be hidden: the second is usable, not good
-    supraventricular_weight: float = 1.1  # of the probabilities before the most probable label is taken: an ectopic …
-    ventricular_weight: float = 1.2  # … beat overlooked counts for more than one too many
+    ectopic_weight: float = 1.3  # of S and V before the most probable label is taken: one overlooked counts for more
     af_no_p: float = 0.30  # from this probability of fibrillation or flutter on no P wave is drawn
     af_no_ectopy: float = 0.85  # from this probability of fibrillation on no beat is called supraventricular ectopic
     conducted_step: float = 0.06  # no V: both intervals differ so little from the local one (natural logarithm) …

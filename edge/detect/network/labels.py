@@ -83,8 +83,7 @@ def label_beats(
 def _allowed(probability: FloatArray, features: FloatArray, settings: NetworkSettings) -> FloatArray:
     """The probabilities, weighted, without the labels that a beat's numbers rule out; shape (n_beats, 5)."""
     allowed = probability.copy()
-    allowed[:, S] *= settings.supraventricular_weight
-    allowed[:, V] *= settings.ventricular_weight
+    allowed[:, [S, V]] *= settings.ectopic_weight
     early = np.log(settings.early_share)
     usual, onset, far = features[:, USUAL], features[:, ONSET], np.log(settings.far_share)
     not_known = features[:, LIKE_USUAL] == 0  # in the first half-minute: there a run must begin with a large step
