@@ -125,12 +125,12 @@ def test_waves_are_told_with_the_tolerated_spread(tmp_path: Path) -> None:
 
 def test_the_cost_of_each_length_and_of_the_parts_is_told(tmp_path: Path) -> None:
     lengths = [
-        {"hours": 24, "cpu_s": 21.34, "peak_rss_mb": 180.2},
+        {"hours": 24, "cpu_s": 21.34, "cpu_s_of_runs": [20.5, 21.34, 24.0], "peak_rss_mb": 180.2},
         {"hours": 336, "cpu_s": 300.0, "peak_rss_mb": 182.0},
     ]
     plain = document(rows=lengths)
     assert [row[:3] for row in rows(tmp_path, cost=plain)] == [
-        ["`analyze`, 24 h of one lead at 250 Hz", "21.3 s CPU, 180 MB", "30 s, 300 MB"],
+        ["`analyze`, 24 h of one lead at 250 Hz", "21.3 s CPU (median of 3, 20.5 to 24.0), 180 MB", "30 s, 300 MB"],
         ["`analyze`, 14 days of one lead at 250 Hz", "300.0 s CPU, 182 MB", "300 MB, as for 24 h"],
     ]
     parts = {"hours": 24.0, "cpu_s": {"trunk": 7.04, "all": 20.0}}
