@@ -110,7 +110,7 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:  # noqa:
             rows.append(
                 {
                     "hours": hours,
-                    "exit_code": max(cost.exit_code for cost in costs),
+                    "exit_code": next((cost.exit_code for cost in costs if cost.exit_code), 0),
                     "cpu_s": round(median(cpu_s), 2),
                     "cpu_s_of_runs": cpu_s,
                     "peak_rss_mb": round(max(cost.peak_rss_mb for cost in costs), 1),

@@ -21,9 +21,8 @@ AHEAD_S = 1.5  # a stamp may come from the future by so much (backlogs drain); b
 RESYNC_REACH_S = 60.0  # packets after a clock was set are this near each other; else it was set again
 BEHIND_S = 2.0  # what comes after a hole is fresh; an older stamp means a backlog, or that the clock was set back
 LOST_SHARE = 0.5  # of a packet: smaller deviations are jitter (Polar's own rule: 1.5 packet periods is a loss)
-FIRST_SHARE = (
-    0.3  # of a packet, more for the first stamps of a clock: what they are held against is as uncertain as they are
-)
+FIRST_SHARE = 0.2  # of a packet more for a clock's first stamps: they are held against one as uncertain; a loss among
+# them is found while stamps jitter by less than 0.15 of a packet
 REMEMBERED = 64  # holes and packets remembered to tell late and repeated packets
 JITTERS = 4.0  # times its usual deviation a stamp may be off
 STEADY_PACKETS = 8  # so many of one length: the device's packets have that length

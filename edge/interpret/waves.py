@@ -2,8 +2,8 @@
 
 Intervals are medians over beats labelled N in seconds of quality good, from wave limit to wave limit. The rate of QTc
 is that of the RR interval before the beat, where it is normal-to-normal: Bazett's QT / √RR and Fridericia's
-QT / ∛RR, RR in seconds. The ST level of a beat is the mean of 60 to 80 ms after the end of its QRS less that of the
-20 ms before its QRS, in the signal as it was recorded: with one lead a trend, and no finding.
+QT / ∛RR, RR in seconds. The ST level of a beat is the mean of a stretch after the end of its QRS less that of
+one before its QRS (`RhythmSettings.st_from_s`, `pr_level_s`), in the signal as it was recorded: with one lead a trend, and no finding.
 """
 
 from collections.abc import Iterator
@@ -118,7 +118,16 @@ def _st(c: Context, clear: NDArray[np.bool_]) -> list[Fact]:
     whole = Span(c.start_s, c.end_s, f"ST level, {TREND}")
     level = c.fact("st_level", level_mv, "mV", n, evidence=(whole,))
     if len(medians) < 2:
-        return [level, c.fact("st_change", None, "mV", n, f"less than two stretches of 5 min to compare ({TREND})")]
+        return [
+            level,
+            c.fact(
+                "st_change",
+                None,
+                "mV",
+                n,
+                f"less than two stretches of {c.settings.st_trend_s / 60:g} min to compare ({TREND})",
+            ),
+        ]
     chosen = [
         start_s for start_s, part in zip(starts_s, levels_mv, strict=True) if len(part) >= c.settings.wave_min_beats
     ]
@@ -158,7 +167,9 @@ def sampled(
         chosen = a + np.flatnonzero(usable[a:b])
         if len(chosen) == 0:
             continue
-        part = ((beats[chosen] / fs_hz - start_s) // sampled_s).astype(np.int64).clip(0, trend_s // sampled_s - 1)
+        part = (
+            ((beats[chosen] / fs_hz - start_s) // sampled_s).astype(np.int64).clip(0, max(0, trend_s // sampled_s - 1))
+        )
         best = int(np.bincount(part).argmax())
         chosen = chosen[part == best]
         begin = max(0, int(beats[chosen[0]]) - round(fs_hz))

@@ -192,9 +192,11 @@ def test_the_first_stamps_of_a_stream_may_jitter_like_any_other(seed: int) -> No
     assert state.jumps == 0
 
 
+@pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("lost", [{1}, {2}, {1, 2}, {3, 5}])
-def test_packets_lost_at_the_very_start_are_whole_packets(lost: set[int]) -> None:
-    packets = [movesense(k, rate_hz=200.0) for k in range(100) if k not in lost]
+def test_packets_lost_at_the_very_start_are_whole_packets(lost: set[int], seed: int) -> None:
+    chance = random.Random(seed)
+    packets = [movesense(k, chance.randint(-11, 11), 200.0) for k in range(100) if k not in lost]
     assert_exact(run(packets, TimelineState(200.0, "timestamp", 16), 200.0))
 
 

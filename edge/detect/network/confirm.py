@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float32]
 
 NEIGHBOURS = 24  # peaks before that are looked at …
 BACK_S = 13.0  # … and never farther away
+LONGEST_RR_S = 3.0  # a longer interval says nothing of the rhythm
 STRONG = 8  # of those that look like beats, how many make the local rhythm
 STRONG_CHANCE = 0.5
 OF_STRONG = ("logit", "size", "sharp", "qrs", "p", "rr")  # what the local rhythm is made of
@@ -189,7 +190,7 @@ def peak_numbers(company: Company, state: ConfirmState, chance_of_peaks: FloatAr
     since, recent = np.full(n, np.nan), np.full((len(OF_STRONG), n, STRONG), np.nan)
     if len(strong):
         rr = np.log(np.maximum(np.diff(every.at[strong], prepend=-(10**9)) / FS_HZ, 0.1))
-        rr = np.where(rr < np.log(3.0), rr, np.nan)
+        rr = np.where(rr < np.log(LONGEST_RR_S), rr, np.nan)
         of_strong = np.stack([every.logit[strong], every.size[strong], *every.own[strong][:, (2, 3, 4)].T, rr])
         before = np.searchsorted(strong, index)[:, None] + np.arange(-STRONG, 0)
         known = before >= 0
@@ -244,7 +245,8 @@ def remember(peaks: Peaks, confirmed: NDArray[np.bool_], stop: int, state: Confi
     """Keep what later peaks are compared with; `stop`: the sample up to which every peak has now been seen."""
     if len(peaks.at):
         every = join(state.seen, peaks)
-        state.seen = every[every.at > stop - round(BACK_S * FS_HZ)]
+        # The farthest that a later peak looks back to has an interval before it as well.
+        state.seen = every[every.at > stop - round((BACK_S + LONGEST_RR_S) * FS_HZ)]
         if confirmed.any():
             state.beats.append(peaks[confirmed])
     if stop % (BLOCK_S * FS_HZ) == 0 and state.beats:

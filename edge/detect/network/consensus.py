@@ -23,9 +23,10 @@ def with_company(p: FloatArray, on: NDArray[np.number], settings: NetworkSetting
     n, n_beats = len(p), len(on)
     if n_beats < 2:
         return p
-    start = np.maximum.accumulate(np.rint(on).astype(np.int64))
+    # Half samples go up: rounded to even, they would depend on where the buffer begins.
+    start = np.maximum.accumulate(np.floor(np.asarray(on, np.float64) + 0.5).astype(np.int64))
     at = start[:, None] + np.arange(-LONGEST_PR, 0)
-    own = at >= np.concatenate(([0], start[:-1]))[:, None]
+    own = (at >= np.maximum(np.concatenate(([0], start[:-1])), 0)[:, None]) & (at < n)
     mine = np.where(own, p[np.clip(at, 0, n - 1)], 0)
     near = np.pad(mine, ((0, 0), (SLACK, SLACK)))
     near = np.max([near[:, k : k + LONGEST_PR] for k in range(2 * SLACK + 1)], axis=0)
@@ -35,8 +36,7 @@ def with_company(p: FloatArray, on: NDArray[np.number], settings: NetworkSetting
     others: NDArray[np.int64] = known[b] - known[a] - own
     share = (total[b] - total[a] - near) / np.maximum(others, 1)
     shift = settings.p_company * np.minimum(others / ENOUGH, 1) * (share - settings.p_company_share)
-    inside = own & (at < n)
     out = p.copy()
-    value = np.clip(mine[inside], 1e-6, 1 - 1e-6)
-    out[at[inside]] = 1 / (1 + (1 - value) / value * np.exp(-shift[inside]))
+    value = np.clip(mine[own], 1e-6, 1 - 1e-6)
+    out[at[own]] = 1 / (1 + (1 - value) / value * np.exp(-shift[own]))
     return out

@@ -42,13 +42,14 @@ def find_peaks(beat: FloatArray, first: int, stop: int, least: float) -> Samples
 class _Runs:
     """Stretches in which a probability is high; positions between samples."""
 
-    on: FloatArray
-    off: FloatArray
+    on: NDArray[np.float64]
+    """Not float32, which far into a buffer is coarser than near its beginning."""
+    off: NDArray[np.float64]
     mass: FloatArray
 
     @property
-    def middle(self) -> FloatArray:
-        return np.asarray((self.on + self.off) / 2, np.float32)
+    def middle(self) -> NDArray[np.float64]:
+        return (self.on + self.off) / 2
 
 
 def find_waves(
@@ -108,7 +109,7 @@ def _runs(probability: FloatArray, threshold: float) -> _Runs:
     up, low = padded[stop], padded[stop + 1]  # at and after the last high one
     off = stop - 1 + (up - threshold) / np.maximum(up - low, 1e-6) - 0.5
     total = np.concatenate(([0], np.cumsum(probability, dtype=np.float64)))
-    return _Runs(on.astype(np.float32), off.astype(np.float32), (total[stop] - total[first]).astype(np.float32))
+    return _Runs(on.astype(np.float64), off.astype(np.float64), (total[stop] - total[first]).astype(np.float32))
 
 
 def _heaviest(runs: _Runs, owner: Samples, allowed: NDArray[np.bool_], n_beats: int) -> Samples:

@@ -120,6 +120,15 @@ def test_numbers_do_not_depend_on_how_the_signal_came_in(cuts: list[int], rr: in
         np.testing.assert_allclose(cut[name], whole[name], atol=1e-4, err_msg=name)
 
 
+def test_of_a_slow_uneven_rhythm_second_by_second_tells_the_same() -> None:
+    """The earliest beat that counts has an interval before it, which must not be forgotten."""
+    beats = np.cumsum(RNG.integers(130, 370, 60))
+    of = lead(beats[beats < N - 60].tolist())
+    whole, cut = numbers(of), numbers(of, list(range(1, 120)))
+    for name in PEAK_NUMBERS:
+        np.testing.assert_allclose(cut[name], whole[name], atol=1e-4, err_msg=name)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 80), st.floats(0, 1e4))
 def test_numbers_are_finite_and_bounded_whatever_the_signal(seed: int, n_peaks: int, size: float) -> None:
