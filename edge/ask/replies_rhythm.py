@@ -110,14 +110,15 @@ def _one(asked: Asked, plan: Plan, facts: Facts, key: str) -> Draft:
 def _lasting(asked: Asked, plan: Plan, facts: Facts, key: str) -> Draft:
     """Sinus or paced rhythm: its share, and what else there was."""
     share, name = facts[SHARES[key]], FINDINGS[key].name
+    pacing = measure(asked.context, "pacing")["pacing_spike_count"] if key == "paced" else None
     if share.value is None:
-        return missing(asked, share, name)
+        draft = missing(asked, share, name)
+        return replace(draft, facts=(*draft.facts, pacing)) if pacing else draft  # the reason speaks of spikes
     others = [other for other in SHARES if other != key and _value(facts, SHARES[other])]
     events = [event for event in EVENTS if _value(facts, f"{event}_count")]
     phrases = [_share_phrase(asked, facts, key, over=True)]
     phrases += [_share_phrase(asked, facts, other) for other in others] + [_found_phrase(facts, key) for key in events]
     used = (share, *(facts[SHARES[other]] for other in others), *(facts[f"{event}_count"] for event in events))
-    pacing = measure(asked.context, "pacing")["pacing_spike_count"] if key == "paced" else None
     if pacing and pacing.value is not None:
         phrases, used = [*phrases, found_phrase(pacing)], (*used, pacing)
     limit, verdict = plan.threshold, None

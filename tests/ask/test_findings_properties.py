@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from ask_tools import ask, check_finding
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from labelled import known_hearts
@@ -64,6 +64,7 @@ LIMITS = st.sampled_from(
 
 
 @hypothesis_settings(max_examples=400, deadline=None)
+@example("rhythm", "verify", "", ["af", "paced"], None, "asystole", 0)  # the second's reason names what it takes
 @given(
     st.sampled_from(["rhythm", "ectopy", "intervals", "pauses", "regularity", "summary"]),
     st.sampled_from(FORMS),
