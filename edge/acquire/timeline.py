@@ -207,7 +207,10 @@ def _offset_from(first: SamplePacket, packet: SamplePacket, state: TimelineState
     expected = sum(len(p.counts) for p, _, _ in state.resync.waiting)
     if abs(offset - expected) >= RESYNC_REACH_S * state.fs_hz:
         return None
-    return expected if abs(offset - expected) <= _jitter(len(packet.counts), state) else offset
+    if abs(offset - expected) <= _jitter(len(packet.counts), state):
+        return expected
+    whole = _packet_length(state) if state.after == LOST else None  # then packets are lost whole
+    return expected + round((offset - expected) / whole) * whole if whole else offset
 
 
 def _release(state: TimelineState) -> tuple[list[Placed], list[LinkEvent]]:
