@@ -200,6 +200,17 @@ def test_packets_lost_at_the_very_start_are_whole_packets(lost: set[int], seed: 
     assert_exact(run(packets, TimelineState(200.0, "timestamp", 16), 200.0))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_packets_after_a_clock_was_set_lie_whole_packets_apart(seed: int) -> None:
+    """Stamps that jittered little before do so more while the packets wait for the host's clock."""
+    chance, state, placed = random.Random(seed), TimelineState(200.0, "timestamp", 16), []
+    for k in range(130):
+        jitter_ms = chance.choice((-10, 10)) - 700 if k >= 100 else chance.randint(-4, 4)
+        arrived_s = HOST_S + (16 * k + 16) / 200.0 + chance.uniform(0, 0.02)
+        placed += place(movesense(k, jitter_ms, 200.0), arrived_s, state)[0]
+    assert all((b.first_sample - a.first_sample) % 16 == 0 for a, b in pairwise(placed))
+
+
 def test_a_sample_counter_places_packets_and_its_restart_is_placed_by_the_host() -> None:
     state = TimelineState(250.0, "counter")
     counted = [SamplePacket(np.zeros((25, 1), np.int32), counter=1000 + 25 * k) for k in (0, 1, 2, 5)]
