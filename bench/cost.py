@@ -21,7 +21,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from bench.measure import cost_of, machine
+from bench.measure import Cost, cost_of, machine
 from edge.detect import classic, reading
 from edge.detect.network import confirm, prepare, reader
 from edge.detect.network.session import Network, load_network
@@ -93,18 +93,7 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:  # noqa:
     with tempfile.TemporaryDirectory(prefix="anyecg-bench-") as folder:
         for hours in lengths:
             path = write_tiled(Path(folder), hours)
-            command = [
-                sys.executable,
-                "-m",
-                "edge",
-                "analyze",
-                str(path),
-                "--out",
-                f"{folder}/out",
-                "--formats",
-                "json",
-            ]
-            costs = [cost_of(command) for _ in range(RUNS if hours <= DAY_H else 1)]
+            costs = [cost_of_analysis(path, Path(folder)) for _ in range(RUNS if hours <= DAY_H else 1)]
             path.with_suffix(".dat").unlink()
             cpu_s = [round(cost.cpu_s, 2) for cost in costs]
             rows.append(
@@ -128,6 +117,11 @@ def run(data: Path | None, records: tuple[str, ...]) -> dict[str, Any]:  # noqa:
         "beats_alone": {"hours": hours, "cpu_s": alone},
         "live": live(),
     }
+
+
+def cost_of_analysis(path: Path, out: Path) -> Cost:
+    """What `anyecg analyze` of a record costs, results in `out`."""
+    return cost_of([sys.executable, "-m", "edge", "analyze", str(path), "--out", str(out), "--formats", "json"])
 
 
 def hours_of(text: str) -> float:

@@ -1,6 +1,7 @@
 """Every threshold of the runtime: default, unit and source. A TOML file may change any of them."""
 
 import dataclasses
+import math
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -228,6 +229,7 @@ def from_tables(tables: dict[str, Any]) -> Settings:
                 given[name] = float(value)
             elif type(value) is not wanted:
                 raise UsageError(f"Setting {section.name}.{name} must be {wanted.__name__}, not {value!r}")
+            _check_size(f"{section.name}.{name}", given[name], getattr(default, name))
         parts[section.name] = dataclasses.replace(default, **given)
     if tables:
         raise UsageError(
@@ -235,6 +237,14 @@ def from_tables(tables: dict[str, Any]) -> Settings:
             f"Known: {', '.join(f.name for f in dataclasses.fields(Settings))}",
         )
     return Settings(**parts)
+
+
+def _check_size(name: str, value: Any, default: Any) -> None:
+    """Counts of nothing, negative lengths and what is no number would loop or divide by zero somewhere."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        least = 1 if isinstance(default, int) and default >= 1 else 0 if default >= 0 else -math.inf
+        if not (math.isfinite(value) and value >= least):
+            raise UsageError(f"Setting {name} cannot be {value!r}", f"It is at least {least:g}; usual is {default!r}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 Intervals are medians over beats labelled N in seconds of quality good, from wave limit to wave limit. The rate of QTc
 is that of the RR interval before the beat, where it is normal-to-normal: Bazett's QT / √RR and Fridericia's
-QT / ∛RR, RR in seconds. The ST level of a beat is the mean of a stretch after the end of its QRS less that of
-one before its QRS (`RhythmSettings.st_from_s`, `pr_level_s`), in the signal as it was recorded: with one lead a trend, and no finding.
+QT / ∛RR, RR in seconds. The ST level of a beat is the mean of a stretch after the end of its QRS less that of one
+before its QRS (`RhythmSettings.st_from_s`, `pr_level_s`), in the signal as it was recorded: with one lead a trend,
+and no finding.
 """
 
 from collections.abc import Iterator

@@ -1,14 +1,12 @@
 """The benches run, small, and their floors hold."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench import ACCURACY, BENCHES, Options, run_bench
-from bench.cost import write_tiled
+from bench.cost import cost_of_analysis, write_tiled
 from bench.kill import run as kill
-from bench.measure import cost_of
 from edge.errors import UsageError
 
 
@@ -42,21 +40,7 @@ def test_the_cost_of_analysis_grows_with_the_recording_and_its_memory_does_not(t
     costs = []
     for hours in (1.0, 4.0):
         path = write_tiled(tmp_path, hours)
-        costs.append(
-            cost_of(
-                [
-                    sys.executable,
-                    "-m",
-                    "edge",
-                    "analyze",
-                    str(path),
-                    "--out",
-                    str(tmp_path),
-                    "--formats",
-                    "json",
-                ]
-            )
-        )
+        costs.append(cost_of_analysis(path, tmp_path))
     assert all(cost.exit_code == 0 for cost in costs)
     assert costs[1].peak_rss_mb < costs[0].peak_rss_mb + 15
     assert costs[1].peak_rss_mb < 300

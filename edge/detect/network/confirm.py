@@ -144,8 +144,10 @@ class Company:
     """Indices into `every` of the peaks before each, (n, 24), where …"""
     near: NDArray[np.bool_]
     """… there is one and it is not too far away."""
+    around: FloatArray
+    """Shapes of those before each, (n, 24, 35) …"""
     corr: FloatArray
-    """Likeness of each to those before it, (n, 24)."""
+    """… and its likeness to them, (n, 24)."""
 
 
 def company_of(peaks: Peaks, state: ConfirmState) -> Company:
@@ -156,8 +158,9 @@ def company_of(peaks: Peaks, state: ConfirmState) -> Company:
     near = place >= 0
     place = np.maximum(place, 0)
     near &= every.at[index] - every.at[place] <= BACK_S * FS_HZ
-    corr = np.matmul(every.shapes[1][place], peaks.shapes[1][:, :, None])[..., 0]
-    return Company(peaks, every, place, near, corr)
+    around = every.shapes[1][place]
+    corr = np.matmul(around, peaks.shapes[1][:, :, None])[..., 0]
+    return Company(peaks, every, place, near, around, corr)
 
 
 def peak_numbers(company: Company, state: ConfirmState, chance_of_peaks: FloatArray | None = None) -> FloatArray:
@@ -173,7 +176,7 @@ def peak_numbers(company: Company, state: ConfirmState, chance_of_peaks: FloatAr
     index = np.arange(len(every.at) - n, len(every.at))
     chance = sigmoid(every.logit) if chance_of_peaks is None else np.concatenate((state.seen.chance, chance_of_peaks))
     weight = np.where(near, chance[place], 0) ** 3
-    local = np.matmul(weight.astype(np.float32)[:, None, :], every.shapes[1][place])[:, 0]
+    local = np.matmul(weight.astype(np.float32)[:, None, :], company.around)[:, 0]
     length = np.sqrt(np.square(local).sum(axis=1))
     coherence = length / np.maximum(weight.sum(axis=1), 1e-3)  # 1: all alike
     local /= np.maximum(length, 1e-3)[:, None]
