@@ -77,6 +77,8 @@ def place(packet: SamplePacket, received_s: float, state: TimelineState) -> tupl
     if state.resync.waiting:
         offset = _offset_from(state.resync.waiting[0][0], packet, state)
         if offset is not None:
+            if packet.device_ns is not None:
+                _remember(packet, state)
             ready = state.resync.hold(packet, received_s, offset, _true_hz(state))
             return _release(state) if ready else ([], [])
         placed, events = _release(state)  # its clock was set again: first what waited, then this one

@@ -82,6 +82,15 @@ def test_a_clock_set_mid_stream_costs_no_sample_and_no_gap(by_s: float) -> None:
     assert state.jumps == 1
 
 
+@pytest.mark.parametrize("repeated", range(18, 28))
+def test_a_frame_repeated_while_a_set_clock_is_placed_costs_nothing(repeated: int) -> None:
+    state = TimelineState(130.0, "timestamp")
+    order = sorted([*range(60), repeated])
+    packets = [polar(73 * k, base_ns=EPOCH_NS - (7 * 10**9 if k >= 20 else 0)) for k in order]
+    assert_exact(run(packets, state))
+    assert state.jumps == 1
+
+
 def test_after_a_reconnection_with_the_clock_kept_the_gap_is_exact() -> None:
     state = TimelineState(130.0, "timestamp")
     placed = run([polar(73 * k) for k in range(20)], state)
