@@ -241,7 +241,12 @@ def from_tables(tables: dict[str, Any]) -> Settings:
 
 def _check_size(name: str, value: Any, default: Any) -> None:
     """Counts of nothing, negative lengths and what is no number would loop or divide by zero somewhere."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, tuple):
+        for one in value:
+            if type(one) not in (int, float):
+                raise UsageError(f"Setting {name} holds numbers, not {one!r}")
+            _check_size(name, one, default[0])
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         least = 1 if isinstance(default, int) and default >= 1 else 0 if default >= 0 else -math.inf
         if not (math.isfinite(value) and value >= least):
             raise UsageError(f"Setting {name} cannot be {value!r}", f"It is at least {least:g}; usual is {default!r}")

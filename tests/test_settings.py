@@ -16,9 +16,10 @@ from edge.settings import Settings, from_tables
         ("polarity_share", -0.1),
         ("st_from_s", math.nan),
         ("af_min_s", math.inf),
+        ("pauses_s", [2.0, math.nan, 3.0]),
     ],
 )
-def test_an_impossible_size_is_refused(name: str, value: float) -> None:
+def test_an_impossible_size_is_refused(name: str, value: float | list[float]) -> None:
     with pytest.raises(UsageError, match=f"rhythm.{name} cannot be"):
         from_tables({"rhythm": {name: value}})
 
@@ -30,3 +31,8 @@ def test_the_defaults_are_possible_themselves() -> None:
 
 def test_an_interval_of_no_length_is_possible() -> None:
     assert from_tables({"rhythm": {"st_from_s": 0}}).rhythm.st_from_s == 0.0
+
+
+def test_a_list_of_words_is_no_list_of_numbers() -> None:
+    with pytest.raises(UsageError, match="holds numbers"):
+        from_tables({"rhythm": {"pauses_s": ["2", "3"]}})

@@ -30,6 +30,10 @@ LOST, LINK_LOST, STOPPED = "packets lost", "link lost", "stream stopped"
 RESTARTED = "strap restarted; length by the host clock"
 
 
+Seen = tuple[int, int]
+"""A packet's stamp and the checksum of its samples: a clock that was set back brings other samples."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Placed:
     """Samples with their place."""
@@ -59,8 +63,8 @@ class TimelineState:
     lengths: deque[int] = field(default_factory=lambda: deque(maxlen=STEADY_PACKETS))
     """Lengths of the latest packets."""
     holes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    latest: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """(stamp, checksum) of the latest packets."""
+    latest: dict[Seen, int] = field(default_factory=dict)
+    """The latest packets that a stamp placed, oldest first, and their places: a repeated one gets the place it had."""
     jumps: int = 0
     """How often the device's clock or counter began anew."""
 
@@ -74,11 +78,11 @@ def place(packet: SamplePacket, received_s: float, state: TimelineState) -> tupl
     if state.placement == "arrival":
         push(packet, received_s, state.arrival)
         return _settle(received_s, state), []
+    if not _counts(packet, state) and (known := state.latest.get(_seen(packet))) is not None:
+        return [_put(known, packet, received_s, state)], []
     if state.resync.waiting:
         offset = _offset_from(state.resync.waiting[0][0], packet, state)
         if offset is not None:
-            if packet.device_ns is not None:
-                _remember(packet, state)
             ready = state.resync.hold(packet, received_s, offset, _true_hz(state))
             return _release(state) if ready else ([], [])
         placed, events = _release(state)  # its clock was set again: first what waited, then this one
@@ -131,6 +135,10 @@ def _put(first: int, packet: SamplePacket, received_s: float, state: TimelineSta
     stop = first + len(packet.counts)
     after = state.after
     state.lengths.append(len(packet.counts))
+    if packet.device_ns is not None and not _counts(packet, state):
+        state.latest[_seen(packet)] = first
+        if len(state.latest) > REMEMBERED:
+            del state.latest[next(iter(state.latest))]
     if first > state.next_sample:
         state.holes.append((state.next_sample, first))
     if stop > state.next_sample:
@@ -168,7 +176,6 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
     assert packet.device_ns is not None
     n, clock, stamp_ns = len(packet.counts), state.clock, packet.device_ns
     to_stamp = n - 1 if packet.stamped == "last" else 0
-    repeated = _remember(packet, state)
     if clock.seen == 0:
         if state.resync.before:
             return None
@@ -181,7 +188,7 @@ def _by_clock(packet: SamplePacket, received_s: float, state: TimelineState) -> 
         jitter = _jitter(n, state)
     missing = 0 if abs(deviation) < jitter else round(deviation)
     if missing < 0:
-        return state.next_sample + missing if repeated else _hole_at(state.next_sample + missing, n, state)
+        return _hole_at(state.next_sample + missing, n, state)
     if missing > 0 and state.packet_samples and state.after == LOST:
         missing = max(1, round(deviation / state.packet_samples)) * state.packet_samples
     after_hole = missing > 0 or state.after == LINK_LOST
@@ -206,7 +213,10 @@ def _offset_from(first: SamplePacket, packet: SamplePacket, state: TimelineState
     assert first.device_ns is not None
     to_last = (len(packet.counts) - len(first.counts)) if packet.stamped == "last" else 0
     offset = round((packet.device_ns - first.device_ns) / state.clock.period_ns) - to_last
-    expected = sum(len(p.counts) for p, _, _ in state.resync.waiting)
+    for other, _, known in state.resync.waiting:
+        if other.device_ns == packet.device_ns and _seen(other) == _seen(packet):
+            return known
+    expected = max(known + len(other.counts) for other, _, known in state.resync.waiting)
     if abs(offset - expected) >= RESYNC_REACH_S * state.fs_hz:
         return None
     if abs(offset - expected) <= _jitter(len(packet.counts), state):
@@ -249,13 +259,9 @@ def _packet_length(state: TimelineState) -> int | None:
     return state.packet_samples
 
 
-def _remember(packet: SamplePacket, state: TimelineState) -> bool:
-    """Whether the very same packet came before; a clock that was set back brings other samples."""
+def _seen(packet: SamplePacket) -> Seen:
     assert packet.device_ns is not None
-    seen = (packet.device_ns, zlib.crc32(packet.counts.tobytes()))
-    repeated = seen in state.latest
-    state.latest.append(seen)
-    return repeated
+    return packet.device_ns, zlib.crc32(packet.counts.tobytes())
 
 
 def _hole_at(first: int, n: int, state: TimelineState) -> int | None:

@@ -108,4 +108,4 @@ def test_garbage_and_overlong_values_on_every_characteristic_never_end_the_strea
         assert np.isfinite(rest).mean() > 0.9
     stored.close()
     if kind is EcgLinkDevice:
-        assert assert_exact(outcome, 9000).missing == 0
+        assert assert_exact(outcome, 12000).missing == 0

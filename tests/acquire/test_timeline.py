@@ -66,6 +66,20 @@ def test_a_repeated_frame_gets_the_place_it_had() -> None:
     assert state.jumps == 0
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_repeated_frames_whose_stamps_jitter_get_the_places_they_had(seed: int) -> None:
+    chance = random.Random(seed)
+    repeated = set(chance.sample(range(5, 95), 20))
+    packets = [
+        packet for k in range(100) for packet in [movesense(k, chance.randint(-11, 11), 200.0)] * (1 + (k in repeated))
+    ]
+    state = TimelineState(200.0, "timestamp", 16)
+    placed = run(packets, state, 200.0)
+    assert_exact(placed)
+    assert len(placed) == 120
+    assert state.jumps == 0
+
+
 def test_frames_out_of_order_get_their_places() -> None:
     packets = [polar(73 * k) for k in (0, 1, 2, 4, 3, 5, 7, 6, 8)]
     state = TimelineState(130.0, "timestamp")
